@@ -1,0 +1,166 @@
+"""One call signature for solver, surrogate, decoder and ONNX session."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import Arrays, Spec, check, concatenate, take
+
+
+@runtime_checkable
+class ForwardModel(Protocol):
+    """A function from named arrays to named arrays, described by specs."""
+
+    @property
+    def inputs(self) -> tuple[Spec, ...]:
+        """What the model takes."""
+
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        """What the model returns."""
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Map a batch of inputs to a batch of outputs."""
+
+
+@runtime_checkable
+class DifferentiableForwardModel(ForwardModel, Protocol):
+    """A forward model that also returns vector-Jacobian products."""
+
+    def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
+        """Gradient of ``sum(cotangents * outputs)`` with respect to the inputs.
+
+        Outputs that `cotangents` leaves out count as zero.
+        """
+
+
+@dataclass(frozen=True)
+class FunctionModel:
+    """A ForwardModel from a plain function of one batch.
+
+    Args:
+        function: Takes and returns arrays by name.
+        inputs: Specs of what it takes.
+        outputs: Specs of what it returns.
+    """
+
+    function: Callable[[Arrays], Arrays]
+    inputs: tuple[Spec, ...]
+    outputs: tuple[Spec, ...]
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Check the inputs, call the function, check its outputs."""
+        return check(self.function(check(inputs, self.inputs)), self.outputs, "output")
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """`first`, then `second` on its outputs and on the inputs it shares with the chain."""
+
+    first: ForwardModel
+    second: ForwardModel
+
+    @property
+    def inputs(self) -> tuple[Spec, ...]:
+        made = {spec.name for spec in self.first.outputs}
+        taken = {spec.name for spec in self.first.inputs}
+        return (*self.first.inputs, *(s for s in self.second.inputs if s.name not in made | taken))
+
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        return self.second.outputs
+
+    def _between(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        start = {spec.name: inputs[spec.name] for spec in self.first.inputs}
+        known = {**inputs, **self.first(start)}
+        return start, {spec.name: known[spec.name] for spec in self.second.inputs}
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        return self.second(self._between(check(inputs, self.inputs))[1])
+
+
+@dataclass(frozen=True)
+class _DifferentiableChain(_Chain):
+    first: DifferentiableForwardModel
+    second: DifferentiableForwardModel
+
+    def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
+        start, middle = self._between(check(inputs, self.inputs))
+        gradients = dict(self.second.vjp(middle, cotangents))
+        made = {spec.name for spec in self.first.outputs}
+        back = self.first.vjp(start, {name: gradients.pop(name) for name in list(gradients) if name in made})
+        for name, gradient in back.items():
+            gradients[name] = gradients.get(name, 0.0) + gradient
+        return gradients
+
+
+def compose(first: ForwardModel, second: ForwardModel, *more: ForwardModel) -> ForwardModel:
+    """Chain models: each takes what the one before returns, by name.
+
+    An input that the model before does not make is an input of the chain (and the
+    same array where both take the same name). The chain has `vjp` if all links have.
+
+    Raises:
+        ContractError: A link makes nothing that the next one takes, or the specs of one
+            name differ between the two.
+    """
+    made = {spec.name: spec for spec in first.outputs}
+    given = {**{spec.name: spec for spec in first.inputs}, **made}
+    if not any(spec.name in made for spec in second.inputs):
+        raise ContractError(
+            f"compose: the second model takes {[s.name for s in second.inputs]}, the first one makes {list(made)}"
+        )
+    for spec in second.inputs:
+        if given.get(spec.name, spec) != spec:
+            raise ContractError(f"compose: '{spec.name}' is {given[spec.name]} before and {spec} after the joint")
+    chain = _Chain(first, second)
+    if isinstance(first, DifferentiableForwardModel) and isinstance(second, DifferentiableForwardModel):
+        chain = _DifferentiableChain(first, second)
+    return compose(chain, *more) if more else chain
+
+
+def in_batches(model: ForwardModel, inputs: Arrays, size: int) -> dict[str, np.ndarray]:
+    """Call `model` on at most `size` samples at a time."""
+    total = len(next(iter(inputs.values())))
+    return concatenate(model(take(inputs, slice(start, start + size))) for start in range(0, total, size))
+
+
+def check_vjp(
+    model: DifferentiableForwardModel,
+    inputs: Arrays,
+    generator: np.random.Generator,
+    steps: Sequence[float] = (1e-2, 5e-3, 2.5e-3),
+) -> float:
+    r"""Taylor test of `model.vjp`: the order at which the first-order remainder vanishes.
+
+    With random directions d and cotangents c the remainder
+    :math:`|c \cdot (f(x + h d) - f(x)) - h \, \mathrm{vjp}(c) \cdot d|` falls with h^2 when the
+    product is right and with h when it is wrong.
+
+    Args:
+        model: The model to test.
+        inputs: Where to test it.
+        generator: Source of directions and cotangents.
+        steps: Step lengths relative to the largest entry of each input.
+
+    Returns:
+        The fitted order: 2 for a right product, infinity for a model linear along d.
+    """
+    x = check(inputs, model.inputs)
+    d = {n: generator.standard_normal(a.shape) * max(float(np.abs(a).max()), 1e-12) for n, a in x.items()}
+    y = model(x)
+    c = {n: generator.standard_normal(a.shape) / max(float(np.abs(a).max()), 1e-12) for n, a in y.items()}
+    slope = sum(float(np.vdot(g, d[n])) for n, g in model.vjp(x, c).items())
+
+    def value(h: float) -> float:
+        moved = model({n: a + h * d[n] for n, a in x.items()})
+        return sum(float(np.vdot(c[n], moved[n] - y[n])) for n in c)
+
+    values = [value(h) for h in steps]
+    remainders = [abs(v - h * slope) for v, h in zip(values, steps, strict=True)]
+    if max(remainders) <= 1e-9 * max(abs(v) for v in values):
+        return float("inf")
+    return float(np.polyfit(np.log(steps), np.log(remainders), 1)[0])
