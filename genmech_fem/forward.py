@@ -132,7 +132,7 @@ def check_vjp(
     model: DifferentiableForwardModel,
     inputs: Arrays,
     generator: np.random.Generator,
-    steps: Sequence[float] = (1e-2, 5e-3, 2.5e-3),
+    steps: Sequence[float] = (4e-4, 2e-4, 1e-4),
 ) -> float:
     r"""Taylor test of `model.vjp`: the order at which the first-order remainder vanishes.
 

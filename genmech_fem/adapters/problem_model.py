@@ -1,0 +1,137 @@
+"""A DOLFINx `Problem` as a ForwardModel: linear maps from arrays to controls and from observables to arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from dolfinx import fem
+from scipy import sparse
+
+from genmech_fem.adapters.sampling import sampling_matrices
+from genmech_fem.errors import ContractError, ConvergenceError
+from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec, check
+from genmech_fem.problems.problem import Problem
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """A matrix with the spec of the array on its outer side.
+
+    Args:
+        spec: Spec of the array.
+        source: Name of the control or of the observable on the inner side.
+        matrix: Array to control (control dofs, array size), or observable to array
+            (array size, observable size).
+    """
+
+    spec: Spec
+    source: str
+    matrix: sparse.csr_array
+
+
+def cell_values(control: fem.Function, spec: FieldSpec, source: str) -> LinearMap:
+    """Map a field on grid cells to a DG0 control: each mesh cell takes the grid cell that holds its midpoint."""
+    grid = spec.place
+    if not isinstance(grid, Grid) or grid.at != "cells" or spec.value_shape:
+        raise ContractError(f"cell_values: expected a scalar field on the cells of a Grid, got {spec}")
+    space = control.function_space
+    points = space.tabulate_dof_coordinates()[:, : grid.dimension]
+    index = np.floor((points - grid.lower) / np.array(grid.spacing)).astype(int)
+    if (index < 0).any() or (index >= grid.shape).any():
+        raise ContractError(f"cell_values: the mesh reaches outside the grid {grid}")
+    columns = np.ravel_multi_index(tuple(index.T), grid.shape)
+    rows = np.arange(len(points))
+    matrix = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(rows), int(np.prod(grid.shape))))
+    return LinearMap(spec, source, matrix)
+
+
+def sample_state(state: fem.Function, spec: FieldSpec) -> LinearMap:
+    """Map the state's dofs to its values at the points of a grid.
+
+    Raises:
+        ContractError: The place is not a Grid, the value shapes differ, or points of the
+            grid lie outside the mesh.
+    """
+    space = state.function_space
+    shape = tuple(int(n) for n in space.value_shape)
+    if not isinstance(spec.place, Grid) or spec.value_shape != shape:
+        raise ContractError(f"sample_state: expected a Grid and value shape {shape}, got {spec}")
+    values, _ = sampling_matrices(space, spec.place.points())
+    outside = int((values.sum(axis=1) < 0.5).sum())
+    if outside:
+        raise ContractError(f"sample_state: {outside} of {values.shape[0]} grid points lie outside the mesh")
+    size = int(np.prod(shape))
+    by_point = sparse.csr_array(sparse.kron(values, sparse.identity(size)))
+    order = np.arange(by_point.shape[0]).reshape(-1, size).T.ravel()
+    return LinearMap(spec, "state", by_point[order])
+
+
+def as_vector(spec: ScalarSpec, source: str) -> LinearMap:
+    """Pass a vector on to a constant control, or an observable on as a vector."""
+    return LinearMap(spec, source, sparse.csr_array(sparse.identity(spec.size)))
+
+
+class ProblemModel:
+    """A Problem as a differentiable ForwardModel; samples of a batch are solved one by one.
+
+    Args:
+        problem: The problem; its controls are overwritten by every call.
+        inputs: Maps from arrays to controls (`source` is the control).
+        outputs: Maps from observables to arrays (`source` is the observable).
+
+    Raises:
+        ContractError: A map names a control that the problem does not have.
+    """
+
+    def __init__(self, problem: Problem, inputs: tuple[LinearMap, ...], outputs: tuple[LinearMap, ...]) -> None:
+        unknown = {m.source for m in inputs} - set(problem.controls)
+        if unknown:
+            raise ContractError(f"unknown controls {sorted(unknown)}: the problem has {sorted(problem.controls)}")
+        self.problem, self._inputs, self._outputs = problem, inputs, outputs
+        self.inputs: tuple[Spec, ...] = tuple(m.spec for m in inputs)
+        self.outputs: tuple[Spec, ...] = tuple(m.spec for m in outputs)
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Solve every sample.
+
+        Raises:
+            ContractError: The inputs do not match the specs.
+            ConvergenceError: A solve failed; the message names the sample.
+        """
+        arrays = check(inputs, self.inputs)
+        samples = [self._observe(arrays, i) for i in range(len(next(iter(arrays.values()))))]
+        return {
+            m.spec.name: np.stack([(m.matrix @ sample[m.source]).reshape(m.spec.shape) for sample in samples])
+            for m in self._outputs
+        }
+
+    def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
+        """Gradient of ``sum(cotangents * outputs)`` by one solve and one adjoint solve a sample."""
+        arrays = check(inputs, self.inputs)
+        given = check(cotangents, tuple(s for s in self.outputs if s.name in cotangents), "cotangent")
+        gradients = {name: np.zeros(array.shape) for name, array in arrays.items()}
+        for i in range(len(next(iter(arrays.values())))):
+            self._observe(arrays, i)
+            inner: dict[str, np.ndarray] = {}
+            for m in self._outputs:
+                if m.spec.name in given:
+                    pulled = m.matrix.T @ given[m.spec.name][i].ravel()
+                    inner[m.source] = inner.get(m.source, 0.0) + pulled
+            back = self.problem.pull_back(inner)
+            for m in self._inputs:
+                gradients[m.spec.name][i] = (m.matrix.T @ back[m.source].ravel()).reshape(m.spec.shape)
+        return gradients
+
+    def _observe(self, arrays: Arrays, i: int) -> dict[str, np.ndarray]:
+        for m in self._inputs:
+            control = self.problem.controls[m.source]
+            values = m.matrix @ arrays[m.spec.name][i].ravel()
+            if isinstance(control, fem.Function):
+                control.x.array[: len(values)] = values
+                control.x.scatter_forward()
+            else:
+                control.value = values.reshape(control.value.shape)
+        try:
+            self.problem.solve()
+        except ConvergenceError as error:
+            raise ConvergenceError(f"sample {i}: {error}") from error
+        return self.problem.observe()

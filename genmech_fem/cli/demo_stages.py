@@ -1,0 +1,305 @@
+"""The stages of the demo: each takes the run, writes its artefacts and returns what it found as JSON data."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genmech_fem import plugins
+from genmech_fem.adapters import ConformingHomogenization
+from genmech_fem.cli.demo import Run, Settings
+from genmech_fem.cli.progress import progress_bar
+from genmech_fem.datasets import Campaign, Store, generate, local_processes, split
+from genmech_fem.design import Candidates, TensorTarget, inverse_design, verify
+from genmech_fem.export import flow_to_onnx, to_onnx
+from genmech_fem.fields import Arrays, concatenate, take
+from genmech_fem.forward import ForwardModel, in_batches
+from genmech_fem.generative import FlowMatching
+from genmech_fem.geometry import write
+from genmech_fem.metrics import relative_frobenius
+from genmech_fem.microstructure import circular_share, volume_fraction
+from genmech_fem.runtime import FlowSampler, OnnxModel
+from genmech_fem.surrogates import FieldSurrogate, TorchModel
+from genmech_fem.training import Recipe, Trainable, fit, load_weights, save_weights
+
+LABEL_REFINE = 2  # mesh cells per pixel of the training labels
+VERIFY_REFINE = 4  # and of the verification
+CURVE_POINTS = 100
+
+
+class Data:
+    """The data set of a run, split into training and held-out samples."""
+
+    def __init__(self, run: Run) -> None:
+        _, self.arrays = Store.open(run.folder / "data").read()
+        size = len(self.arrays["phase"])
+        self.training, self.held_out = split(size, (run.settings.held_out,), seed=run.settings.seed)
+
+    @cached_property
+    def train(self) -> dict[str, np.ndarray]:
+        """Training samples."""
+        return take(self.arrays, self.training)
+
+    @cached_property
+    def test(self) -> dict[str, np.ndarray]:
+        """Held-out samples."""
+        return take(self.arrays, self.held_out)
+
+
+def sampler(settings: Settings) -> Callable[[np.random.Generator], Arrays]:
+    """The microstructure sampler of a run."""
+    return plugins.load("microstructures", settings.microstructure)(resolution=settings.resolution)
+
+
+def data(run: Run) -> dict[str, Any]:
+    """Sample and solve the training set."""
+    s = run.settings
+    campaign = Campaign(ConformingHomogenization(s.resolution, refine=LABEL_REFINE), sampler(s), s.samples, s.seed)
+    with (
+        progress_bar(s.samples, "1 data (DOLFINx)") as bar,
+        local_processes(os.cpu_count() or 1) as engine,
+    ):
+        report = generate(
+            campaign, run.folder / "data", engine=engine, shard=8, progress=lambda done, _: bar.update(done - bar.n)
+        )
+    return {
+        "samples": report.finished - len(report.failures),
+        "failures": {str(i): reason for i, reason in report.failures.items()},
+    }
+
+
+def learn_generator(run: Run) -> dict[str, Any]:
+    """Train the conditional generator: stiffness -> phase."""
+    train = Data(run).train
+    model = FlowMatching(condition_features=train["stiffness"].shape[1], bounds=(0.0, 1.0))
+    tensors = {"x": as_channels(train["phase"], ()), "condition": torch.as_tensor(train["stiffness"]).float()}
+    recipe = Recipe(run.settings.generator_steps, batch_size=32, learning_rate=2e-3, seed=run.settings.seed)
+    return _train(run, "generator", "2 learn the generator", model, tensors, recipe)
+
+
+def learn_surrogate(run: Run) -> dict[str, Any]:
+    """Train the surrogate: phase -> stiffness and strain field."""
+    train = Data(run).train
+    model = FieldSurrogate()
+    recipe = Recipe(run.settings.surrogate_steps, batch_size=32, learning_rate=2e-3, seed=run.settings.seed)
+    return _train(run, "surrogate", "3 learn the surrogate", model, train, recipe)
+
+
+def _train(
+    run: Run, name: str, label: str, model: Trainable, tensors: dict[str, torch.Tensor], recipe: Recipe
+) -> dict[str, Any]:
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.manual_seed(recipe.seed)
+    curve = []
+    with progress_bar(recipe.steps, label) as bar:
+        for progress in fit(model, tensors, recipe, checkpoint=run.folder / "checkpoints" / f"{name}.safetensors"):
+            bar.update(progress.step - bar.n)
+            if progress.step % max(1, recipe.steps // CURVE_POINTS) == 0:
+                curve.append((progress.step, sum(progress.losses.values())))
+    (run.folder / "weights").mkdir(exist_ok=True)
+    save_weights(model, _weights(run, name), {"model": type(model).__name__, "arguments": model.config()})
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"parameters": parameters, "steps": recipe.steps, "samples": len(Data(run).training), "curve": curve}
+
+
+def _weights(run: Run, name: str) -> Path:
+    return run.folder / "weights" / f"{name}.safetensors"
+
+
+def export(run: Run) -> dict[str, Any]:
+    """Write both networks as ONNX files and compare them with torch."""
+    train = Data(run).train
+    (run.folder / "onnx").mkdir(exist_ok=True)
+    reports = {}
+    with progress_bar(2, "4 export to ONNX") as bar:
+        specs = ConformingHomogenization(run.settings.resolution)
+        surrogate = TorchModel(load_model(run, "surrogate"), specs.inputs, specs.outputs)
+        reports["surrogate"] = to_onnx(surrogate, _onnx(run, "surrogate"), take(train, slice(8)))
+        bar.update()
+        generator = load_model(run, "generator")
+        reports["generator"] = flow_to_onnx(
+            generator, _onnx(run, "generator"), field=specs.inputs[0], condition=specs.outputs[0], samples=take(train, slice(8))
+        )
+        bar.update()
+    return {name: {"bytes": report.size, "differences": dict(report.differences)} for name, report in reports.items()}
+
+
+MODELS = {"generator": FlowMatching, "surrogate": FieldSurrogate}
+
+
+def load_model(run: Run, name: str) -> Any:
+    """Rebuild a trained network from its weights."""
+    config, tensors = load_weights(_weights(run, name))
+    model = MODELS[name](**config["arguments"])
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def _onnx(run: Run, name: str) -> Path:
+    return run.folder / "onnx" / f"{name}.onnx"
+
+
+def evaluate(run: Run) -> dict[str, Any]:
+    """Measure the ONNX files on the held-out samples beside simple baselines, and time them beside the solver."""
+    split_data = Data(run)
+    train, test = split_data.train, split_data.test
+    phases = {"phase": test["phase"]}
+    surrogate = OnnxModel(_onnx(run, "surrogate"))
+    predicted = in_batches(surrogate, phases, 64)
+    mean_strain = np.broadcast_to(train["strain"].mean(axis=0), test["strain"].shape)
+    guesses = {
+        "surrogate (ONNX)": predicted,
+        "nearest training image": take(train, _nearest(train["phase"], test["phase"])),
+        "cubic in volume fraction": {"stiffness": _regression(train, test), "strain": mean_strain},
+    }
+    generator = FlowSampler.open(_onnx(run, "generator"))
+    made = generator(_draws(generator, test["stiffness"], run.settings.seed))["phase"]
+    np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)
+    solver = {f"solver, {r} cells/pixel": ConformingHomogenization(run.settings.resolution, refine=r) for r in (1, 2, 4)}
+    few = take(phases, slice(4))
+    accuracy = {name: _errors(guess, test) for name, guess in guesses.items()}
+    coarse = in_batches(solver["solver, 1 cells/pixel"], phases, 64)
+    fine = solver["solver, 4 cells/pixel"](few)
+    accuracy["solver, 1 cells/pixel"] = _errors(coarse, test)
+    return {
+        "accuracy": accuracy,
+        "label_error": float(np.median(relative_frobenius(take(test, slice(4))["stiffness"], fine["stiffness"]))),
+        "milliseconds": {
+            "surrogate (ONNX), batch 1": _milliseconds(surrogate, take(phases, slice(1)), 10),
+            "surrogate (ONNX), batch 32": _milliseconds(surrogate, take(phases, np.arange(32) % len(test["phase"])), 3),
+            **{name: _milliseconds(model, few, 1) for name, model in solver.items()},
+        },
+        "generator": {
+            "discs, generated": float(circular_share(made).mean()),
+            "discs, held-out data": float(circular_share(test["phase"]).mean()),
+            "volume fraction, correlation asked/made": float(
+                np.corrcoef(volume_fraction(made), volume_fraction(test["phase"]))[0, 1]
+            ),
+            "volume fraction, mean difference asked/made": float(
+                np.abs(volume_fraction(made) - volume_fraction(test["phase"])).mean()
+            ),
+        },
+    }
+
+
+def _draws(generator: FlowSampler, stiffness: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Noise and condition, one sample for each wanted stiffness."""
+    noise = generator.inputs[0]
+    return {
+        "noise": np.random.default_rng([seed, 1]).standard_normal((len(stiffness), *noise.shape)),
+        "stiffness": stiffness,
+    }
+
+
+def _nearest(images: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Number of the image nearest to each query in the mean square."""
+    a, b = images.reshape(len(images), -1), queries.reshape(len(queries), -1)
+    return np.argmin((a**2).sum(axis=1) - 2 * b @ a.T, axis=1)
+
+
+def _regression(train: Arrays, test: Arrays) -> np.ndarray:
+    """Stiffness of the test samples from a cubic polynomial in the volume fraction."""
+    powers = [np.vander(volume_fraction(part["phase"]), 4) for part in (train, test)]
+    return powers[1] @ np.linalg.lstsq(powers[0], train["stiffness"])[0]
+
+
+def _errors(guess: Arrays, truth: Arrays) -> dict[str, float]:
+    """Median relative errors of the stiffness (Frobenius) and of the strain fluctuation (L2)."""
+    size = len(truth["strain"])
+    fluctuation = (truth["strain"] - np.eye(3)[:, :, None, None]).reshape(size, -1)
+    strain = np.linalg.norm((guess["strain"] - truth["strain"]).reshape(size, -1), axis=1)
+    return {
+        "stiffness": float(np.median(relative_frobenius(guess["stiffness"], truth["stiffness"]))),
+        "strain": float(np.median(strain / np.linalg.norm(fluctuation, axis=1))),
+    }
+
+
+def _milliseconds(model: ForwardModel, inputs: Arrays, repeats: int) -> float:
+    """Median wall time of one sample [ms], after one call that does not count."""
+    model(take(inputs, slice(1)))
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        model(inputs)
+        times.append((time.perf_counter() - began) / len(next(iter(inputs.values()))))
+    return 1000 * float(np.median(times))
+
+
+def design(run: Run) -> dict[str, Any]:
+    """Design for held-out targets with the ONNX sessions; verify all methods with the same number of solves."""
+    s = run.settings
+    split_data = Data(run)
+    train, test = split_data.train, split_data.test
+    generator, surrogate = FlowSampler.open(_onnx(run, "generator")), OnnxModel(_onnx(run, "surrogate"))
+    verifier = ConformingHomogenization(s.resolution, refine=VERIFY_REFINE)
+    draw = sampler(s)
+    chosen = np.random.default_rng([s.seed, 2]).choice(len(test["phase"]), s.targets, replace=False)
+    targets = []
+    with progress_bar(3 * s.targets, "5 design and verify") as bar:
+        for number, held_out in enumerate(chosen):
+            target = test["stiffness"][held_out]
+            objective = TensorTarget(target)
+            wanted = np.repeat(target[None], s.candidates, axis=0)
+            draws = _draws(generator, wanted, s.seed + 1 + number)
+            found = {"generator + surrogate": inverse_design(generator, surrogate, verifier, objective, draws, solves=s.solves)}
+            bar.update()
+            near = np.argsort(objective(train), kind="stable")[: s.solves]
+            found["nearest in training set"] = verify(verifier, {"phase": train["phase"][near]}, objective)
+            bar.update()
+            cells = [draw(np.random.default_rng([s.seed, 3, number, k])) for k in range(s.solves)]
+            found["random search"] = verify(verifier, concatenate(cells), objective)
+            bar.update()
+            targets.append(
+                {
+                    "sample": int(split_data.held_out[held_out]),
+                    "target": target.tolist(),
+                    "methods": {method: _outcome(c, objective) for method, c in found.items()},
+                }
+            )
+            _keep(run, number, test["phase"][held_out], found, verifier)
+    methods = targets[0]["methods"]
+    return {
+        "targets": targets,
+        "median_error": {m: float(np.median([t["methods"][m]["error"] for t in targets])) for m in methods},
+        "candidates_unverified": s.targets * (s.candidates - s.solves),
+    }
+
+
+def _outcome(found: Candidates, objective: TensorTarget) -> dict[str, Any]:
+    """The best verified design of one method."""
+    predicted = objective.error(found.predicted) if found.predicted else None
+    return {
+        "stiffness": found.verified["stiffness"][0].tolist(),
+        "predicted_stiffness": None if predicted is None else found.predicted["stiffness"][0].tolist(),
+        "predicted_error": None if predicted is None else float(predicted[0]),
+        "error": float(objective.error(found.verified)[0]),
+        "all_errors": objective.error(found.verified).tolist(),
+        "failures": {str(i): reason for i, reason in found.failures.items()},
+        "solves": found.solves,
+    }
+
+
+def _keep(run: Run, number: int, target: np.ndarray, found: dict[str, Candidates], verifier: ConformingHomogenization) -> None:
+    """Write the designs of one target, and the mesh of the best one in three formats."""
+    folder = run.folder / "designs"
+    folder.mkdir(exist_ok=True)
+    best = {method.replace(" ", "_"): c.designs["phase"][0] for method, c in found.items()}
+    np.savez_compressed(folder / f"target_{number}.npz", target=target, **best)
+    mesh = verifier.mesh(found["generator + surrogate"].designs["phase"][0])
+    for suffix in (".msh", ".xdmf", ".vtu"):
+        write(mesh, folder / f"target_{number}{suffix}")
+
+
+STAGES: dict[str, Callable[[Run], dict[str, Any]]] = {
+    "data": data,
+    "learn_generator": learn_generator,
+    "learn_surrogate": learn_surrogate,
+    "export": export,
+    "evaluate": evaluate,
+    "design": design,
+}

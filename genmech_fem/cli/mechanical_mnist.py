@@ -1,0 +1,190 @@
+"""``genmech verify mechanical-mnist``: solve blocks of Mechanical MNIST again and compare the strain energies.
+
+Lejeune (2020), doi:10.1016/j.eml.2020.100659; uniaxial extension.
+"""
+
+import argparse
+import json
+import re
+import tempfile
+import time
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from genmech_fem.cli.progress import progress_bar
+from genmech_fem.datasets.store import write_atomic
+from genmech_fem.errors import ConvergenceError, DatasetError
+
+TOLERANCE = 1.5e-3
+FROM_DISPLACEMENT = 0.5  # the published energies of smaller steps hold too few digits
+DIFFERENT = 1
+_ARRAYS = {"bitmap": "(samples, 28, 28)", "strain_energy": "(samples, steps)", "displacement": "(steps,)"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """Bitmaps (samples, 28, 28), row 0 at the top, and energies (samples, steps) at displacements (steps,)."""
+
+    bitmap: np.ndarray
+    strain_energy: np.ndarray
+    displacement: np.ndarray
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("file", type=Path, help="npz with " + ", ".join(f"{n} {s}" for n, s in _ARRAYS.items()))
+    parser.add_argument("--samples", default="0:20", metavar="A:B", help="samples A to B - 1 (default: 0:20)")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="also write all figures to this file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print; 0 if every energy agrees within the tolerance, 1 if not.
+
+    Raises:
+        DatasetError: The file is damaged or holds something else.
+        ValueError: The range of samples is malformed or reaches outside the file.
+        OSError: A file cannot be read or written.
+    """
+    published = read(args.file)
+    samples = parse_range(args.samples, len(published.bitmap))
+    if args.json is not None:
+        _check_writable(args.json)
+    result = compare(published, samples)
+    print(_table(result))
+    for sample, reason in result["failures"].items():
+        print(f"sample {sample}: failed: {reason}")
+    print(_summary(result))
+    if args.json is not None:
+        write_atomic(args.json, json.dumps({"file": str(args.file), **result}, indent=1).encode())
+    return 0 if result["agrees"] else DIFFERENT
+
+
+def read(file: Path) -> Published:
+    """Read a file of Mechanical MNIST.
+
+    Raises:
+        OSError: It cannot be read.
+        DatasetError: It is damaged, or arrays are missing or have the wrong shape.
+    """
+    try:
+        with np.load(file) as archive:
+            missing = sorted(set(_ARRAYS) - set(archive.files))
+            arrays = {} if missing else {name: np.asarray(archive[name], dtype=float) for name in _ARRAYS}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(f"{file}: expected an npz archive, got a damaged or another file ({error})") from error
+    if missing:
+        raise DatasetError(f"{file}: expected the arrays {list(_ARRAYS)}, missing are {missing}")
+    samples, steps = len(arrays["bitmap"]), arrays["displacement"].size
+    expected = {"bitmap": (samples, 28, 28), "strain_energy": (samples, steps), "displacement": (steps,)}
+    for name, array in arrays.items():
+        if array.shape != expected[name]:
+            raise DatasetError(f"{file}: {name}: expected shape {_ARRAYS[name]} = {expected[name]}, got {array.shape}")
+        if not np.isfinite(array).all():
+            raise DatasetError(f"{file}: {name}: expected finite numbers, got NaN or infinity")
+    if arrays["bitmap"].min(initial=0) < 0 or arrays["bitmap"].max(initial=0) > 255:
+        raise DatasetError(f"{file}: bitmap: expected grey values from 0 to 255, got others")
+    return Published(**arrays)
+
+
+def parse_range(text: str, count: int) -> range:
+    """Range of samples from ``A:B``."""
+    match = re.fullmatch(r"(\d+):(\d+)", text)
+    if match is None:
+        raise ValueError(f"--samples: expected A:B with whole numbers, such as 0:20, got '{text}'")
+    start, stop = map(int, match.groups())
+    if not start < stop <= count:
+        raise ValueError(f"--samples: expected A:B with A < B <= {count} (samples in the file), got '{text}'")
+    return range(start, stop)
+
+
+def youngs_modulus(bitmap: np.ndarray) -> np.ndarray:
+    """Modulus E = 1 + 99 pixel / 255 of the block (nx, ny), axis 1 upwards, from an image with row 0 at the top."""
+    return 1.0 + 99.0 * np.flipud(np.asarray(bitmap, dtype=float)).T / 255.0
+
+
+def compare(published: Published, samples: range) -> dict[str, Any]:
+    """Solve the samples; JSON data with a row for every step and every energy."""
+    from genmech_fem.problems.hyperelasticity import extension_energies, uniaxial_extension
+
+    steps = published.displacement
+    problem = uniaxial_extension((28, 28))
+    energies = np.full((len(samples), len(steps)), np.nan)
+    failures = {}
+    start = time.perf_counter()
+    with progress_bar(len(samples), "Mechanical MNIST") as bar:
+        for row, sample in enumerate(samples):
+            try:
+                energies[row] = extension_energies(problem, youngs_modulus(published.bitmap[sample]), steps)
+            except ConvergenceError as error:
+                failures[sample] = str(error)
+            bar.update()
+    seconds = (time.perf_counter() - start) / len(samples)
+    reference = published.strain_energy[samples.start : samples.stop]
+    difference = np.full_like(energies, np.nan)
+    np.divide(np.abs(energies - reference), np.abs(reference), out=difference, where=reference != 0)
+    compared = difference[:, steps >= FROM_DISPLACEMENT]
+    maximum = _of(np.max, compared)
+    return {
+        "samples": [samples.start, samples.stop],
+        "rows": [
+            {"displacement": d, "median": _of(np.median, column), "maximum": _of(np.max, column)}
+            for d, column in zip(steps.tolist(), difference.T, strict=True)
+        ],
+        "maximum": maximum,
+        "tolerance": TOLERANCE,
+        "agrees": not failures and maximum is not None and maximum <= TOLERANCE,
+        "seconds_per_sample": seconds,
+        "failures": failures,
+        "strain_energy": [_plain(row) for row in energies],
+        "relative_difference": [_plain(row) for row in difference],
+    }
+
+
+def _of(statistic: Any, values: np.ndarray) -> float | None:
+    """Statistic of the numbers among `values`; None if there are none."""
+    numbers = values[np.isfinite(values)]
+    return float(statistic(numbers)) if numbers.size else None
+
+
+def _plain(row: np.ndarray) -> list[float | None]:
+    return [float(x) if np.isfinite(x) else None for x in row]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.4f}"
+
+
+def _table(result: dict[str, Any]) -> str:
+    solved = result["samples"][1] - result["samples"][0] - len(result["failures"])
+    rows = [
+        (f"{r['displacement']:g}", _percent(r["median"]), _percent(r["maximum"]), solved, len(result["failures"]))
+        for r in result["rows"]
+        if r["displacement"] > 0
+    ]
+    headers = ("displacement", "median difference [%]", "max difference [%]", "solved", "failed")
+    return tabulate(rows, headers=headers, disable_numparse=True, stralign="right", numalign="right")
+
+
+def _summary(result: dict[str, Any]) -> str:
+    return (
+        f"largest difference from displacement {FROM_DISPLACEMENT:g} on: {_percent(result['maximum'])} % "
+        f"(tolerance {100 * TOLERANCE:g} %: {'agrees' if result['agrees'] else 'DIFFERS'}); "
+        f"{result['seconds_per_sample']:.2f} s per sample"
+    )
+
+
+def _check_writable(file: Path) -> None:
+    if file.is_dir():
+        raise IsADirectoryError(f"--json {file}: expected a file to write, got a folder")
+    try:
+        tempfile.TemporaryFile(dir=file.parent).close()
+        if file.exists():
+            file.open("a").close()
+    except OSError as error:
+        raise OSError(f"--json {file}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,19 @@
+"""Design loops over ForwardModels: objectives, optimisers, inverse design, verification."""
+
+from genmech_fem.design.inverse import Candidates, inverse_design, verify
+from genmech_fem.design.minimize import DesignResult, minimize
+from genmech_fem.design.objectives import Objective, TensorTarget
+from genmech_fem.design.optimizers import CMAES, LBFGS, Optimizer
+
+__all__ = [
+    "CMAES",
+    "LBFGS",
+    "Candidates",
+    "DesignResult",
+    "Objective",
+    "Optimizer",
+    "TensorTarget",
+    "inverse_design",
+    "minimize",
+    "verify",
+]

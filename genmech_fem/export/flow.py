@@ -1,0 +1,64 @@
+"""A flow-matching model as an ONNX file that `runtime.FlowSampler` opens."""
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from genmech_fem.errors import ContractError
+from genmech_fem.export.onnx_file import ExportReport, to_onnx
+from genmech_fem.fields import Arrays, FieldSpec, ScalarSpec, Spec, to_json
+from genmech_fem.generative import FlowMatching
+from genmech_fem.surrogates import TorchModel
+
+
+class _Velocity(nn.Module):
+    """The velocity with its time as a column."""
+
+    def __init__(self, model: FlowMatching) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.model.velocity(x_t, t[:, 0], condition)
+
+
+def flow_to_onnx(
+    model: FlowMatching,
+    path: Path | str,
+    *,
+    field: FieldSpec,
+    condition: ScalarSpec | None,
+    samples: Arrays,
+) -> ExportReport:
+    """Export the velocity network with what a sampler needs to know beside it.
+
+    Args:
+        model: Trained model of one scalar field.
+        path: Where to write (``.onnx``).
+        field: Spec of the field that the model samples.
+        condition: Spec of its condition, None if it has none.
+        samples: At least 3 real samples of the field (and of the condition).
+
+    Raises:
+        ContractError: The model does not fit the specs, or ONNX Runtime disagrees with torch.
+    """
+    features = condition.size if condition else 0
+    if field.value_shape or (model.channels, model.condition_features) != (1, features):
+        raise ContractError(
+            f"flow_to_onnx: expected a model of 1 channel and {features} condition features, "
+            f"got {model.channels} and {model.condition_features}"
+        )
+    mean, std = float(model.data_scale.mean[0]), float(model.data_scale.std[0])
+    inputs: tuple[Spec, ...] = (FieldSpec("x_t", field.place), ScalarSpec("t"))
+    arrays = {
+        "x_t": (samples[field.name] - mean) / std,
+        "t": np.linspace(0.1, 0.9, len(samples[field.name]))[:, None],
+    }
+    if condition:
+        inputs = (*inputs, condition)
+        arrays[condition.name] = samples[condition.name]
+    velocity = TorchModel(_Velocity(model).eval(), inputs, (FieldSpec("velocity", field.place),))
+    low, high = model.bounds or (-np.inf, np.inf)
+    flow = {"field": to_json(field), "mean": mean, "std": std, "bounds": [low, high], "steps": model.steps}
+    return to_onnx(velocity, path, arrays, metadata={"flow": flow})

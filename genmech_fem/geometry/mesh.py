@@ -1,0 +1,114 @@
+"""The neutral mesh: plain arrays between image, mesh file and solver."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from genmech_fem.errors import MeshingError
+
+# Corners of the simplices that fill each cell, in the node order of meshio.
+_SIMPLICES = {
+    "triangle": ((0, 1, 2),),
+    "quad": ((0, 1, 2), (0, 2, 3)),
+    "tetra": ((0, 1, 2, 3),),
+    "hexahedron": ((0, 1, 2, 6), (0, 2, 3, 6), (0, 3, 7, 6), (0, 7, 4, 6), (0, 4, 5, 6), (0, 5, 1, 6)),
+}
+NODES = {"triangle": 3, "quad": 4, "tetra": 4, "hexahedron": 8}
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Mesh of one type of linear cells, with the phase of each.
+
+    Args:
+        points: Coordinates (points, dimension) [length]; the dimension is 2 or 3.
+        cells: Point indices (cells, nodes of a cell), in the node order of meshio.
+        cell_type: ``"triangle"``, ``"quad"``, ``"tetra"`` or ``"hexahedron"``.
+        tags: Phase of each cell (cells,), at least 0.
+
+    Raises:
+        MeshingError: The arrays do not describe a mesh. An index out of range would
+            abort the whole process in DOLFINx.
+    """
+
+    points: np.ndarray
+    cells: np.ndarray
+    cell_type: str
+    tags: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.cell_type not in NODES:
+            raise MeshingError(f"Mesh.cell_type: expected one of {sorted(NODES)}, got {self.cell_type!r}")
+        for name, dtype in (("points", np.float64), ("cells", np.int64), ("tags", np.int32)):
+            object.__setattr__(self, name, _array(name, getattr(self, name), dtype))
+        if self.points.ndim != 2 or self.dimension not in (len(_SIMPLICES[self.cell_type][0]) - 1, 3):
+            raise MeshingError(
+                f"Mesh.points: expected (points, dimension) that can hold a {self.cell_type}, got {self.points.shape}"
+            )
+        if self.cells.ndim != 2 or self.cells.shape[1] != NODES[self.cell_type] or not len(self.cells):
+            raise MeshingError(
+                f"Mesh.cells: expected (cells, {NODES[self.cell_type]}) with at least one {self.cell_type}, "
+                f"got {self.cells.shape}"
+            )
+        if self.tags.shape != (len(self.cells),) or self.tags.min() < 0:
+            raise MeshingError(
+                f"Mesh.tags: expected one phase >= 0 for each of {len(self.cells)} cells, got shape {self.tags.shape}"
+                + (f" with {self.tags.min()}" if self.tags.size else "")
+            )
+        if not np.isfinite(self.points).all():
+            raise MeshingError("Mesh.points: expected finite coordinates, got NaN or infinity")
+        if self.cells.min() < 0 or self.cells.max() >= len(self.points):
+            raise MeshingError(
+                f"Mesh.cells: expected indices from 0 to {len(self.points) - 1}, "
+                f"got {self.cells.min()} to {self.cells.max()}"
+            )
+
+    @property
+    def dimension(self) -> int:
+        """Number of space dimensions."""
+        return self.points.shape[1]
+
+    def measures(self) -> np.ndarray:
+        """Areas or volumes (cells,) [length^dimension], negative where a cell is inverted.
+
+        The areas of a surface in 3D carry no sign. Exact for cells with plane faces.
+        """
+        simplices = np.array(_SIMPLICES[self.cell_type])
+        corners = self.points[self.cells[:, simplices]]
+        sides = corners[..., 1:, :] - corners[..., :1, :]
+        if sides.shape[-1] == sides.shape[-2]:
+            content = np.linalg.det(sides)
+        else:
+            content = np.sqrt(np.linalg.det(sides @ np.swapaxes(sides, -1, -2)))
+        return content.sum(axis=1) / math.factorial(sides.shape[-2])
+
+    def phase_fractions(self) -> np.ndarray:
+        """Share of the area or volume that each phase fills, shape (highest tag + 1,)."""
+        measures = np.abs(self.measures())
+        return np.bincount(self.tags, weights=measures) / measures.sum()
+
+    def smallest_angle(self) -> float:
+        """Smallest angle of all triangles [degree].
+
+        Raises:
+            MeshingError: The cells are not triangles.
+        """
+        if self.cell_type != "triangle":
+            raise MeshingError(f"smallest_angle: expected a mesh of triangles, got cells of type {self.cell_type!r}")
+        return float(np.degrees(smallest_angles(self.points[self.cells]).min()))
+
+
+def smallest_angles(corners: np.ndarray) -> np.ndarray:
+    """Smallest angle [rad] of each triangle with `corners` (triangles, 3, dimension); 0 if degenerate."""
+    a, b, c = np.sort(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2), axis=1).T
+    cosine = (b**2 + c**2 - a**2) / np.maximum(2 * b * c, np.finfo(float).tiny)
+    return np.asarray(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
+def _array(name: str, value: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in ("fiu" if dtype is np.float64 else "iu"):
+        wanted = "real numbers" if dtype is np.float64 else "integers"
+        raise MeshingError(f"Mesh.{name}: expected {wanted}, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=dtype)

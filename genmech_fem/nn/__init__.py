@@ -1,0 +1,7 @@
+"""Bare network modules: blocks, embeddings and the U-Net."""
+
+from genmech_fem.nn.blocks import ResidualBlock, convolution
+from genmech_fem.nn.embeddings import TimeEmbedding
+from genmech_fem.nn.unet import UNet
+
+__all__ = ["ResidualBlock", "TimeEmbedding", "UNet", "convolution"]

@@ -1,0 +1,112 @@
+"""Convolutional network over several scales.
+
+Ronneberger, Fischer, Brox, U-Net (2015), doi:10.48550/arXiv.1505.04597.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from genmech_fem.nn.blocks import GROUP, PaddingMode, ResidualBlock, check_channels, convolution
+
+
+class UNet(nn.Module):
+    """Compact U-Net on planar grids of any size that `stride` divides.
+
+    Grids are halved by 2x2 convolutions of stride 2 and doubled by repeating each
+    point: neither looks across the border, so with circular padding the network
+    commutes with every torus shift by a multiple of `stride` (bilinear doubling,
+    which clamps at the border, would not).
+
+    Args:
+        channels_in: Channels of the input.
+        channels_out: Channels of the output.
+        channels: Channels of each level, fine to coarse, multiples of 8.
+        condition_features: Length of the conditioning vector; 0 for none.
+        patch: Edge of the square of points that the stem gathers into channels; the
+            network then costs about patch^2 times less.
+        padding_mode: ``"circular"`` for periodic fields, else ``"zeros"``.
+
+    Raises:
+        ValueError: A number of channels is not a multiple of 8, or `patch` is below 1.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        *,
+        channels: Sequence[int] = (48, 64, 96),
+        condition_features: int = 0,
+        patch: int = 1,
+        padding_mode: PaddingMode = "circular",
+    ) -> None:
+        super().__init__()
+        if patch < 1 or not channels:
+            raise ValueError(f"UNet: expected patch >= 1 and at least one level, got patch={patch}, {channels=}")
+        for width in channels:
+            check_channels(width)
+        self.channels, self.patch, self.condition_features = tuple(channels), patch, condition_features
+
+        def block(width_in: int, width_out: int) -> ResidualBlock:
+            return ResidualBlock(
+                width_in, width_out, condition_features=condition_features, padding_mode=padding_mode
+            )
+
+        finer, coarser = self.channels[:-1], self.channels[1:]
+        self.stem = convolution(channels_in * patch**2, channels[0], padding_mode)
+        self.down = nn.ModuleList(block(c, c) for c in finer)
+        self.coarsen = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(finer, coarser, strict=True))
+        self.middle = block(channels[-1], channels[-1])
+        self.refine = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(finer, coarser, strict=True))
+        self.up = nn.ModuleList(block(2 * c, c) for c in finer)
+        self.norm = nn.GroupNorm(channels[0] // GROUP, channels[0])
+        self.head = convolution(channels[0], channels_out * patch**2, padding_mode)
+
+    @property
+    def stride(self) -> int:
+        """Points of the grid per point of the coarsest level, along each axis."""
+        return self.patch * 2 ** (len(self.channels) - 1)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map (batch, channels_in, nx, ny) to (batch, channels_out, nx, ny).
+
+        Args:
+            x: Fields.
+            condition: Conditioning vector (batch, condition_features).
+
+        Raises:
+            ValueError: The grid is not a multiple of `stride`, or the condition is missing
+                or unwanted.
+        """
+        return self.project(self.features(x, condition)[-1])
+
+    def features(self, x: Tensor, condition: Tensor | None = None) -> list[Tensor]:
+        """Features (batch, channels, ...) of every level on the way up, coarse to fine."""
+        self._check(x, condition)
+        h = self.stem(F.pixel_unshuffle(x, self.patch))
+        skips = []
+        for block, coarsen in zip(self.down, self.coarsen, strict=True):
+            h = block(h, condition)
+            skips.append(h)
+            h = coarsen(h)
+        found = [self.middle(h, condition)]
+        for block, refine in zip(reversed(self.up), reversed(self.refine), strict=True):
+            h = F.interpolate(refine(found[-1]), scale_factor=2.0, mode="nearest")
+            found.append(block(torch.cat([h, skips.pop()], dim=1), condition))
+        return found
+
+    def project(self, features: Tensor) -> Tensor:
+        """Turn the finest features into the output (batch, channels_out, nx, ny)."""
+        return F.pixel_shuffle(self.head(F.silu(self.norm(features))), self.patch)
+
+    def _check(self, x: Tensor, condition: Tensor | None) -> None:
+        if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
+            raise ValueError(f"UNet: expected a grid that {self.stride} divides, got {tuple(x.shape[-2:])}")
+        if (condition is None) != (self.condition_features == 0):
+            raise ValueError(
+                f"UNet: expected a condition of {self.condition_features} features (0: none), "
+                f"got {None if condition is None else tuple(condition.shape)}"
+            )

@@ -1,0 +1,12 @@
+"""Pictures of fields, meshes and histories with matplotlib."""
+
+from genmech_fem.errors import MissingExtraError
+
+try:
+    import matplotlib  # noqa: F401
+except ImportError as error:
+    raise MissingExtraError("matplotlib", "viz") from error
+
+from genmech_fem.plotting.figures import histories, images, mesh_picture, parity, to_png
+
+__all__ = ["histories", "images", "mesh_picture", "parity", "to_png"]

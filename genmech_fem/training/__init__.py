@@ -1,0 +1,19 @@
+"""Training: what can be trained, the loop, normalisation and weights on disk."""
+
+from genmech_fem.training.fit import Augment, Progress, fit
+from genmech_fem.training.normalization import Normalizer
+from genmech_fem.training.recipe import Recipe
+from genmech_fem.training.trainable import Batch, Trainable
+from genmech_fem.training.weights import load_weights, save_weights
+
+__all__ = [
+    "Augment",
+    "Batch",
+    "Normalizer",
+    "Progress",
+    "Recipe",
+    "Trainable",
+    "fit",
+    "load_weights",
+    "save_weights",
+]

@@ -1,0 +1,83 @@
+"""What importing the package may and may not do."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+LIGHT = ["genmech_fem", "genmech_fem.fields", "genmech_fem.forward", "genmech_fem.plugins", "genmech_fem.runtime"]
+ROOMS = [
+    "adapters", "cli", "datasets", "design", "export", "generative", "geometry", "metrics", "microstructure", "nn",
+    "plotting", "problems", "runtime", "surrogates", "training",
+]  # fmt: skip
+
+PROBE = """
+import json, os, random, sys, warnings, logging
+import numpy
+before = (dict(os.environ), os.getcwd(), numpy.random.get_state()[1].tolist(), random.getstate(),
+          list(warnings.filters), logging.getLogger().handlers[:], numpy.geterr(), sys.getrecursionlimit())
+import {module}
+after = (dict(os.environ), os.getcwd(), numpy.random.get_state()[1].tolist(), random.getstate(),
+         list(warnings.filters), logging.getLogger().handlers[:], numpy.geterr(), sys.getrecursionlimit())
+changed = [i for i, (a, b) in enumerate(zip(before, after)) if a != b]
+print(json.dumps({{"changed": changed, "heavy": sorted(m for m in ("torch", "dolfinx", "matplotlib", "onnx") if m in sys.modules)}}))
+"""
+
+
+def probe(module):
+    done = subprocess.run([sys.executable, "-c", PROBE.format(module=module)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_print_nothing_change_nothing_and_load_nothing_heavy(module):
+    assert probe(module) == {"changed": [], "heavy": []}
+
+
+@pytest.mark.parametrize("room", ["geometry", "microstructure", "metrics", "design", "datasets", "cli"])
+def test_rooms_without_torch_and_dolfinx(room):
+    assert not {"torch", "dolfinx"} & set(probe(f"genmech_fem.{room}")["heavy"])
+
+
+def test_deployment_runs_where_torch_and_dolfinx_cannot_be_imported(onnx_file):
+    script = f"""
+import sys
+sys.modules["torch"] = sys.modules["dolfinx"] = None
+import numpy as np
+from genmech_fem.runtime import OnnxModel
+model = OnnxModel({str(onnx_file)!r})
+inputs = {{spec.name: np.full((2, *spec.shape), 0.5) for spec in model.inputs}}
+print({{name: array.shape for name, array in model(inputs).items()}})
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "(2," in done.stdout
+
+
+def test_every_room_is_known_here():
+    from pathlib import Path
+
+    import genmech_fem
+
+    found = sorted(p.parent.name for p in Path(genmech_fem.__file__).parent.glob("*/__init__.py"))
+    assert found == ROOMS
+
+
+@pytest.mark.parametrize(("blocked", "room", "extra"), [
+    ("dolfinx", "problems", "fem"), ("dolfinx", "adapters", "fem"), ("torch", "generative", "learn"),
+    ("torch", "surrogates", "learn"), ("torch", "training", "learn"), ("torch", "nn", "learn"),
+    ("onnx", "export", "learn"), ("matplotlib", "plotting", "viz"),
+])  # fmt: skip
+def test_a_missing_package_names_its_extra(blocked, room, extra):
+    script = f"""
+import sys
+sys.modules[{blocked!r}] = None
+from genmech_fem.errors import MissingExtraError
+try:
+    import genmech_fem.{room}
+except MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert f"pip install 'genmech_fem[{extra}]'" in done.stdout
