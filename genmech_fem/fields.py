@@ -101,9 +101,9 @@ class Points:
             )
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
-        """Shape of a scalar field on these points; ``None`` is any number."""
-        return (self.count,)
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a scalar field on these points; -1 is any number."""
+        return (-1 if self.count is None else self.count,)
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,14 @@ class FieldSpec:
         object.__setattr__(self, "value_shape", tuple(int(n) for n in self.value_shape))
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
-        """Shape of one sample; ``None`` is any number."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample; -1 is any number of points."""
         return (*self.value_shape, *self.place.shape)
+
+    @property
+    def channel_shape(self) -> tuple[int, ...]:
+        """Shape of one sample as networks see it: (channels, *grid), the value shape flattened."""
+        return (math.prod(self.value_shape), *self.place.shape)
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,13 @@ class ScalarSpec:
     unit: str = "1"
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
+    def shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
+        return (self.size,)
+
+    @property
+    def channel_shape(self) -> tuple[int, ...]:
+        """Shape of one sample as networks see it: (size,)."""
         return (self.size,)
 
 
@@ -181,7 +191,7 @@ def check(arrays: Arrays, specs: Sequence[Spec], role: str = "input") -> dict[st
         ContractError: A name is missing or unknown, or a shape, a batch size, a mask
             or a value that is not finite breaks the contract.
     """
-    masks = {f"{s.name}.mask" for s in specs if isinstance(s, FieldSpec) and None in s.shape}
+    masks = {f"{s.name}.mask" for s in specs if isinstance(s, FieldSpec) and -1 in s.shape}
     names = {s.name for s in specs} | masks
     if set(arrays) != names:
         raise ContractError(f"expected the {role}s {sorted(names)}, got {sorted(arrays)}")
@@ -205,11 +215,9 @@ def _check_one(value: np.ndarray, spec: Spec, role: str) -> np.ndarray:
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     expected = spec.shape
-    fits = array.ndim == len(expected) + 1 and all(
-        n is None or n == m for n, m in zip(expected, array.shape[1:], strict=True)
-    )
+    fits = array.ndim == len(expected) + 1 and all(n in (-1, m) for n, m in zip(expected, array.shape[1:], strict=True))
     if not fits:
-        wanted = ", ".join(["batch", *("any" if n is None else str(n) for n in expected)])
+        wanted = ", ".join(["batch", *("any" if n == -1 else str(n) for n in expected)])
         raise ContractError(f"{role} '{spec.name}': expected shape ({wanted}), got {array.shape}")
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array.reshape(len(array), -1))).any(axis=1).argmax())

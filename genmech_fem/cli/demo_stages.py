@@ -1,5 +1,6 @@
 """The stages of the demo: each takes the run, writes its artefacts and returns what it found as JSON data."""
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -13,8 +14,11 @@ import torch
 from genmech_fem import plugins
 from genmech_fem.adapters import ConformingHomogenization
 from genmech_fem.cli.demo import Run, Settings
-from genmech_fem.cli.progress import progress_bar
+from genmech_fem.cli.parallel import in_parallel
+from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.datasets import Campaign, Store, generate, local_processes, split
+from genmech_fem.datasets.store import write_atomic
+from genmech_fem.datasets.torch import to_tensors
 from genmech_fem.design import Candidates, TensorTarget, inverse_design, verify
 from genmech_fem.export import flow_to_onnx, to_onnx
 from genmech_fem.fields import Arrays, concatenate, take
@@ -25,7 +29,7 @@ from genmech_fem.metrics import relative_frobenius
 from genmech_fem.microstructure import circular_share, volume_fraction
 from genmech_fem.runtime import FlowSampler, OnnxModel
 from genmech_fem.surrogates import FieldSurrogate, TorchModel
-from genmech_fem.training import Recipe, Trainable, fit, load_weights, save_weights
+from genmech_fem.training import Recipe, TorusSymmetries, Trainable, fit, load_weights, save_weights
 
 LABEL_REFINE = 2  # mesh cells per pixel of the training labels
 VERIFY_REFINE = 4  # and of the verification
@@ -36,7 +40,9 @@ class Data:
     """The data set of a run, split into training and held-out samples."""
 
     def __init__(self, run: Run) -> None:
-        _, self.arrays = Store.open(run.folder / "data").read()
+        store = Store.open(run.folder / "data")
+        self.specs = store.specs
+        _, self.arrays = store.read()
         size = len(self.arrays["phase"])
         self.training, self.held_out = split(size, (run.settings.held_out,), seed=run.settings.seed)
 
@@ -65,7 +71,7 @@ def data(run: Run) -> dict[str, Any]:
         local_processes(os.cpu_count() or 1) as engine,
     ):
         report = generate(
-            campaign, run.folder / "data", engine=engine, shard=8, progress=lambda done, _: bar.update(done - bar.n)
+            campaign, run.folder / "data", engine=engine, shard=8, progress=lambda done, _: advance(bar, done)
         )
     return {
         "samples": report.finished - len(report.failures),
@@ -73,38 +79,57 @@ def data(run: Run) -> dict[str, Any]:
     }
 
 
-def learn_generator(run: Run) -> dict[str, Any]:
-    """Train the conditional generator: stiffness -> phase."""
-    train = Data(run).train
-    model = FlowMatching(condition_features=train["stiffness"].shape[1], bounds=(0.0, 1.0))
-    tensors = {"x": as_channels(train["phase"], ()), "condition": torch.as_tensor(train["stiffness"]).float()}
-    recipe = Recipe(run.settings.generator_steps, batch_size=32, learning_rate=2e-3, seed=run.settings.seed)
-    return _train(run, "generator", "2 learn the generator", model, tensors, recipe)
+def learn(run: Run) -> dict[str, Any]:
+    """Train generator and surrogate side by side, one core each."""
+    networks = ("generator", "surrogate")
+    return dict(zip(networks, in_parallel(_learn, [(run, name) for name in networks]), strict=True))
 
 
-def learn_surrogate(run: Run) -> dict[str, Any]:
-    """Train the surrogate: phase -> stiffness and strain field."""
-    train = Data(run).train
-    model = FieldSurrogate()
-    recipe = Recipe(run.settings.surrogate_steps, batch_size=32, learning_rate=2e-3, seed=run.settings.seed)
-    return _train(run, "surrogate", "3 learn the surrogate", model, train, recipe)
-
-
-def _train(
-    run: Run, name: str, label: str, model: Trainable, tensors: dict[str, torch.Tensor], recipe: Recipe
-) -> dict[str, Any]:
-    torch.set_num_threads(os.cpu_count() or 1)
-    torch.manual_seed(recipe.seed)
-    curve = []
-    with progress_bar(recipe.steps, label) as bar:
-        for progress in fit(model, tensors, recipe, checkpoint=run.folder / "checkpoints" / f"{name}.safetensors"):
-            bar.update(progress.step - bar.n)
-            if progress.step % max(1, recipe.steps // CURVE_POINTS) == 0:
-                curve.append((progress.step, sum(progress.losses.values())))
-    (run.folder / "weights").mkdir(exist_ok=True)
+def _learn(run: Run, name: str) -> dict[str, Any]:
+    """Train one network with a progress bar, from its checkpoint if there is one, and write its weights."""
+    torch.set_num_threads(1)
+    model, tensors, recipe, symmetries = {"generator": _generator, "surrogate": _surrogate}[name](run)
+    checkpoint = run.folder / "checkpoints" / f"{name}.safetensors"
+    curve_file = checkpoint.with_suffix(".curve.json")
+    curve = json.loads(curve_file.read_text()) if curve_file.exists() else []
+    every = max(1, recipe.steps // CURVE_POINTS)
+    with progress_bar(recipe.steps, f"2 learn the {name}", position=list(MODELS).index(name)) as bar:
+        try:
+            for progress in fit(model, tensors, recipe, augment=symmetries, checkpoint=checkpoint):
+                advance(bar, progress.step)
+                if progress.step % every == 0:
+                    curve.append((progress.step, sum(progress.losses.values())))
+        finally:
+            write_atomic(curve_file, json.dumps(curve).encode())
     save_weights(model, _weights(run, name), {"model": type(model).__name__, "arguments": model.config()})
     parameters = sum(p.numel() for p in model.parameters())
-    return {"parameters": parameters, "steps": recipe.steps, "samples": len(Data(run).training), "curve": curve}
+    return {"parameters": parameters, "steps": recipe.steps, "samples": len(tensors["x"]), "curve": curve}
+
+
+type Task = tuple[Trainable, dict[str, torch.Tensor], Recipe, TorusSymmetries]
+
+
+def _generator(run: Run) -> Task:
+    """The conditional generator: stiffness -> phase."""
+    tensors = _tensors(run, {"phase": "x", "stiffness": "condition"})
+    model = FlowMatching(tensors["x"].shape[1:], tensors["condition"].shape[1], bounds=(0.0, 1.0))
+    recipe = Recipe(run.settings.generator_steps, seed=run.settings.seed)
+    return model, tensors, recipe, TorusSymmetries({"x": "scalar", "condition": "mandel_triangle"})
+
+
+def _surrogate(run: Run) -> Task:
+    """The surrogate: phase -> stiffness and strain field."""
+    tensors = _tensors(run, {"phase": "x", "stiffness": "vector", "strain": "field"})
+    model = FieldSurrogate(*(tensors[name].shape[1] for name in ("x", "vector", "field")))
+    recipe = Recipe(run.settings.surrogate_steps, seed=run.settings.seed)
+    return model, tensors, recipe, TorusSymmetries({"x": "scalar", "vector": "mandel_triangle", "field": "mandel_matrix"})
+
+
+def _tensors(run: Run, names: dict[str, str]) -> dict[str, torch.Tensor]:
+    """Training tensors under the names that a model calls them."""
+    stored = Data(run)
+    tensors = to_tensors(stored.train, [spec for spec in stored.specs if spec.name in names])
+    return {names[name]: tensor for name, tensor in tensors.items()}
 
 
 def _weights(run: Run, name: str) -> Path:
@@ -113,17 +138,21 @@ def _weights(run: Run, name: str) -> Path:
 
 def export(run: Run) -> dict[str, Any]:
     """Write both networks as ONNX files and compare them with torch."""
-    train = Data(run).train
+    few = take(Data(run).train, slice(8))
     (run.folder / "onnx").mkdir(exist_ok=True)
     reports = {}
-    with progress_bar(2, "4 export to ONNX") as bar:
+    with progress_bar(2, "3 export to ONNX") as bar:
         specs = ConformingHomogenization(run.settings.resolution)
         surrogate = TorchModel(load_model(run, "surrogate"), specs.inputs, specs.outputs)
-        reports["surrogate"] = to_onnx(surrogate, _onnx(run, "surrogate"), take(train, slice(8)))
+        reports["surrogate"] = to_onnx(surrogate, _onnx(run, "surrogate"), {"phase": few["phase"]})
         bar.update()
         generator = load_model(run, "generator")
         reports["generator"] = flow_to_onnx(
-            generator, _onnx(run, "generator"), field=specs.inputs[0], condition=specs.outputs[0], samples=take(train, slice(8))
+            generator,
+            _onnx(run, "generator"),
+            field=specs.inputs[0],
+            condition=specs.outputs[0],
+            samples=few,
         )
         bar.update()
     return {name: {"bytes": report.size, "differences": dict(report.differences)} for name, report in reports.items()}
@@ -160,7 +189,9 @@ def evaluate(run: Run) -> dict[str, Any]:
     generator = FlowSampler.open(_onnx(run, "generator"))
     made = generator(_draws(generator, test["stiffness"], run.settings.seed))["phase"]
     np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)
-    solver = {f"solver, {r} cells/pixel": ConformingHomogenization(run.settings.resolution, refine=r) for r in (1, 2, 4)}
+    solver = {
+        f"solver, {r} cells/pixel": ConformingHomogenization(run.settings.resolution, refine=r) for r in (1, 2, 4)
+    }
     few = take(phases, slice(4))
     accuracy = {name: _errors(guess, test) for name, guess in guesses.items()}
     coarse = in_batches(solver["solver, 1 cells/pixel"], phases, 64)
@@ -240,13 +271,17 @@ def design(run: Run) -> dict[str, Any]:
     draw = sampler(s)
     chosen = np.random.default_rng([s.seed, 2]).choice(len(test["phase"]), s.targets, replace=False)
     targets = []
-    with progress_bar(3 * s.targets, "5 design and verify") as bar:
+    with progress_bar(3 * s.targets, "4 design and verify") as bar:
         for number, held_out in enumerate(chosen):
             target = test["stiffness"][held_out]
             objective = TensorTarget(target)
             wanted = np.repeat(target[None], s.candidates, axis=0)
             draws = _draws(generator, wanted, s.seed + 1 + number)
-            found = {"generator + surrogate": inverse_design(generator, surrogate, verifier, objective, draws, solves=s.solves)}
+            found = {
+                "generator + surrogate": inverse_design(
+                    generator, surrogate, verifier, objective, draws, solves=s.solves
+                )
+            }
             bar.update()
             near = np.argsort(objective(train), kind="stable")[: s.solves]
             found["nearest in training set"] = verify(verifier, {"phase": train["phase"][near]}, objective)
@@ -284,7 +319,9 @@ def _outcome(found: Candidates, objective: TensorTarget) -> dict[str, Any]:
     }
 
 
-def _keep(run: Run, number: int, target: np.ndarray, found: dict[str, Candidates], verifier: ConformingHomogenization) -> None:
+def _keep(
+    run: Run, number: int, target: np.ndarray, found: dict[str, Candidates], verifier: ConformingHomogenization
+) -> None:
     """Write the designs of one target, and the mesh of the best one in three formats."""
     folder = run.folder / "designs"
     folder.mkdir(exist_ok=True)
@@ -297,8 +334,7 @@ def _keep(run: Run, number: int, target: np.ndarray, found: dict[str, Candidates
 
 STAGES: dict[str, Callable[[Run], dict[str, Any]]] = {
     "data": data,
-    "learn_generator": learn_generator,
-    "learn_surrogate": learn_surrogate,
+    "learn": learn,
     "export": export,
     "evaluate": evaluate,
     "design": design,

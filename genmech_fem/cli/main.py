@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from genmech_fem import __version__
 from genmech_fem.errors import GenmechError
@@ -39,7 +40,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         prog="genmech", description="Finite-element simulation joined with generative AI for computational mechanics."
     )
     parser.add_argument("--version", action="version", version=f"genmech_fem {__version__}")
-    groups = {(): parser.add_subparsers(title="commands", required=True, metavar="COMMAND")}
+    groups: dict[tuple[str, ...], Any] = {(): parser.add_subparsers(title="commands", required=True, metavar="COMMAND")}
     for path, (module, summary) in COMMANDS.items():
         for depth in range(1, len(path)):
             if path[:depth] not in groups:

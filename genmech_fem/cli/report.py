@@ -52,14 +52,14 @@ def _figures(run: Run) -> dict[str, Any]:
     with np.load(run.folder / "held_out_predictions.npz") as file:
         predicted = dict(file)
     figures = {
-        "microstructures": images([train["phase"][:8]], colours="gray_r", limits=(0, 1)),
+        "microstructures": images([list(train["phase"][:8])], colours="gray_r", limits=(0, 1)),
         "losses": histories(
-            {name: run.record[f"learn_{name}"]["curve"] for name in ("generator", "surrogate")}, "step", "loss"
+            {name: run.record["learn"][name]["curve"] for name in ("generator", "surrogate")}, "step", "loss"
         ),
         "parity": parity(test["stiffness"], predicted["stiffness"], COMPONENTS, "GPa"),
         "strain": _strain(test["phase"], test["strain"], predicted["strain"]),
         "generated": images(
-            [predicted["generated"][:8], test["phase"][:8]],
+            [list(predicted["generated"][:8]), list(test["phase"][:8])],
             [["generated for C* of"] * 8, ["this held-out cell"] * 8],
             colours="gray_r",
             limits=(0, 1),
@@ -71,7 +71,9 @@ def _figures(run: Run) -> dict[str, Any]:
             cells = dict(file)
         titles = ["target's own cell"]
         titles += [f"{m}\n{100 * found['error']:.2f} %" for m, found in target["methods"].items()]
-        figures[f"target_{number}"] = images([list(cells.values())], [titles], colours="gray_r", limits=(0, 1), size=2.1)
+        figures[f"target_{number}"] = images(
+            [list(cells.values())], [titles], colours="gray_r", limits=(0, 1), size=2.1
+        )
         mesh = verifier.mesh(cells["generator_+_surrogate"])
         figures[f"mesh_{number}"] = mesh_picture(mesh, f"verified on {len(mesh.cells)} triangles")
     return figures
@@ -81,4 +83,3 @@ def _strain(phase: np.ndarray, truth: np.ndarray, guess: np.ndarray) -> Any:
     """Strain e11 under unit strain E11 in two held-out cells: phase, solver, surrogate, difference."""
     rows = [[phase[i], truth[i, 0, 0], guess[i, 0, 0], guess[i, 0, 0] - truth[i, 0, 0]] for i in (0, 1)]
     return images(rows, [["phase", "e11, DOLFINx", "e11, ONNX surrogate", "difference"]] * 2)
-

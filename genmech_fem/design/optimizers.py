@@ -43,10 +43,11 @@ class LBFGS:
         """See `Optimizer`; needs a gradient."""
         if gradient is None:
             raise ContractError("LBFGS needs a model with vjp: use CMAES for a model without gradients")
-        result = scipy.optimize.minimize(
+        slope = gradient
+        result = scipy.optimize.minimize(  # type: ignore[call-overload]
             lambda x: float(value(x[None])[0]),
             start,
-            jac=lambda x: gradient(x[None])[0],
+            jac=lambda x: slope(x[None])[0],
             method="L-BFGS-B",
             bounds=scipy.optimize.Bounds(bounds[:, 0], bounds[:, 1]),
             options={"maxiter": iterations, "ftol": 1e-15, "gtol": self.tolerance},

@@ -44,10 +44,10 @@ def flow_to_onnx(
         ContractError: The model does not fit the specs, or ONNX Runtime disagrees with torch.
     """
     features = condition.size if condition else 0
-    if field.value_shape or (model.channels, model.condition_features) != (1, features):
+    if field.value_shape or (model.shape[0], model.condition_features) != (1, features):
         raise ContractError(
             f"flow_to_onnx: expected a model of 1 channel and {features} condition features, "
-            f"got {model.channels} and {model.condition_features}"
+            f"got {model.shape[0]} and {model.condition_features}"
         )
     mean, std = float(model.data_scale.mean[0]), float(model.data_scale.std[0])
     inputs: tuple[Spec, ...] = (FieldSpec("x_t", field.place), ScalarSpec("t"))

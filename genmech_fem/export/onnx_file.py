@@ -47,13 +47,14 @@ class _AtSpecs(nn.Module):
 
     def __init__(self, model: TorchModel) -> None:
         super().__init__()
-        self.module = model.module
+        self.function = model.function
         self.inputs, self.outputs = model.inputs, model.outputs
 
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
-        results = self.module(*(to_channels(a, spec) for a, spec in zip(arrays, self.inputs, strict=True)))
+        pairs = zip(arrays, self.inputs, strict=True)
+        results = self.function(*(a.reshape(a.shape[0], *spec.channel_shape) for a, spec in pairs))
         results = results if isinstance(results, tuple) else (results,)
-        return tuple(from_channels(r, spec) for r, spec in zip(results, self.outputs, strict=True))
+        return tuple(r.reshape(r.shape[0], *spec.shape) for r, spec in zip(results, self.outputs, strict=True))
 
 
 def to_onnx(
@@ -92,7 +93,8 @@ def to_onnx(
         worst = max(differences, key=lambda name: differences[name])
         if not differences[worst] <= tolerance:
             raise ContractError(
-                f"{path}: ONNX Runtime differs from torch by {differences[worst]:.1e} ({worst}), more than {tolerance:.0e}"
+                f"{path}: ONNX Runtime differs from torch by {differences[worst]:.1e} ({worst}), "
+                f"more than {tolerance:.0e}"
             )
         part.replace(path)
     finally:

@@ -55,7 +55,11 @@ class FlowMatching(LatentModel):
         self.data_scale = Normalizer(self.shape[0])
         self.condition_scale = Normalizer(condition_features)
         self.time = nn.Sequential(TimeEmbedding(hidden), nn.Linear(hidden, hidden))
-        self.condition = nn.Sequential(nn.Linear(condition_features, hidden), nn.SiLU(), nn.Linear(hidden, hidden)) if condition_features else None
+        self.condition = (
+            nn.Sequential(nn.Linear(condition_features, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+            if condition_features
+            else None
+        )
         self.network = UNet(self.shape[0], self.shape[0], channels=self.widths, condition_features=hidden, patch=patch)
 
     def config(self) -> dict[str, Any]:
@@ -89,7 +93,7 @@ class FlowMatching(LatentModel):
             embedding = embedding + self.condition(self.condition_scale.normalize(condition))
         return self.network(x_t, nn.functional.silu(embedding))
 
-    def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:  # noqa: ARG002
         """Mean square of ``v(x_t, t) - (x_1 - x_0)`` over logit-normal t and normal x_0."""
         x_1 = self.data_scale.normalize(batch["x"])
         x_0 = _normal_like(x_1, generator)

@@ -51,9 +51,7 @@ class UNet(nn.Module):
         self.channels, self.patch, self.condition_features = tuple(channels), patch, condition_features
 
         def block(width_in: int, width_out: int) -> ResidualBlock:
-            return ResidualBlock(
-                width_in, width_out, condition_features=condition_features, padding_mode=padding_mode
-            )
+            return ResidualBlock(width_in, width_out, condition_features=condition_features, padding_mode=padding_mode)
 
         finer, coarser = self.channels[:-1], self.channels[1:]
         self.stem = convolution(channels_in * patch**2, channels[0], padding_mode)

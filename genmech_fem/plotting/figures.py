@@ -72,7 +72,9 @@ def histories(curves: Mapping[str, Sequence[tuple[float, float]]], xlabel: str, 
 def parity(expected: np.ndarray, predicted: np.ndarray, names: Sequence[str], unit: str) -> Figure:
     """Draw predicted against expected values, arrays (samples, quantities)."""
     figure = Figure(figsize=(2.4 * len(names), 2.6), layout="constrained")
-    for ax, x, y, name in zip(figure.subplots(1, len(names), squeeze=False)[0], expected.T, predicted.T, names, strict=True):
+    for ax, x, y, name in zip(
+        figure.subplots(1, len(names), squeeze=False)[0], expected.T, predicted.T, names, strict=True
+    ):
         ax.plot(x, y, ".", ms=3)
         ax.axline((float(x.mean()), float(x.mean())), slope=1.0, color="k", lw=0.6)
         ax.set_title(f"{name} [{unit}]", fontsize=9)

@@ -15,3 +15,30 @@ try:
     import dolfinx  # noqa: F401
 except ImportError as error:
     raise MissingExtraError("dolfinx", "fem") from error
+
+from genmech_fem.problems.diffusion import diffusion
+from genmech_fem.problems.hyperelasticity import (
+    extension_energies,
+    lame,
+    neo_hookean,
+    set_pixels,
+    solve_at_load,
+    uniaxial_extension,
+)
+from genmech_fem.problems.problem import Problem
+from genmech_fem.problems.solver import DirectSolver, Newton
+from genmech_fem.problems.variational import VariationalProblem
+
+__all__ = [
+    "DirectSolver",
+    "Newton",
+    "Problem",
+    "VariationalProblem",
+    "diffusion",
+    "extension_energies",
+    "lame",
+    "neo_hookean",
+    "set_pixels",
+    "solve_at_load",
+    "uniaxial_extension",
+]

@@ -38,22 +38,30 @@ def lame(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
 
 
 def uniaxial_extension(
-    pixels: tuple[int, int] = (28, 28), *, poisson_ratio: float = 0.3, degree: int = 2, quadrature_degree: int = 4
+    pixels: tuple[int, int] = (28, 28),
+    *,
+    refine: int = 1,
+    poisson_ratio: float = 0.3,
+    degree: int = 2,
+    quadrature_degree: int = 4,
 ) -> VariationalProblem:
     """Make the block of unit pixels in plane strain, clamped below, pulled up at the top, sides free.
 
-    Controls: ``youngs_modulus`` [stress], one value a pixel, at first 1;
+    Controls: ``youngs_modulus`` [stress], one value a cell, at first 1;
     ``displacement`` [pixel] of the top edge, which does not move sideways. The observable
     ``strain_energy`` [stress pixel^2] is the total strain energy.
 
     Args:
-        pixels: Pixels along x and y; each is one cell.
+        pixels: Pixels along x and y.
+        refine: Cells along each side of a pixel.
         poisson_ratio: Poisson's ratio [1].
         degree: Polynomial degree of the displacement.
-        quadrature_degree: Degree of the Gauss quadrature; 4 means 3 x 3 points.
+        quadrature_degree: Degree of the Gauss quadrature; 4 means 3 x 3 points, and 6 changes
+            the energies of Mechanical MNIST by less than 0.006 %.
     """
     corners = [np.zeros(2), np.array(pixels, dtype=float)]
-    domain = mesh.create_rectangle(MPI.COMM_SELF, corners, pixels, mesh.CellType.quadrilateral)
+    cells = (pixels[0] * refine, pixels[1] * refine)
+    domain = mesh.create_rectangle(MPI.COMM_SELF, corners, cells, mesh.CellType.quadrilateral)
     space = fem.functionspace(domain, ("Lagrange", degree, (2,)))
     state = fem.Function(space, name="displacement")
     modulus = fem.Function(fem.functionspace(domain, ("DG", 0)), name="youngs_modulus")
@@ -80,10 +88,11 @@ def uniaxial_extension(
 
 
 def set_pixels(control: fem.Function, values: np.ndarray) -> None:
-    """Write values of unit pixels (nx, ny), axis 0 along x, into a control with one dof a cell."""
+    """Write values of unit pixels (nx, ny), axis 0 along x, into a control that is constant in each cell."""
     i, j = np.floor(control.function_space.tabulate_dof_coordinates()[:, :2]).astype(int).T
-    if np.shape(values) != (i.max() + 1, j.max() + 1):
-        raise ValueError(f"values: expected the pixels, shape {(i.max() + 1, j.max() + 1)}, got {np.shape(values)}")
+    pixels = (int(i.max()) + 1, int(j.max()) + 1)
+    if np.shape(values) != pixels:
+        raise ValueError(f"values: expected the pixels, shape {pixels}, got {np.shape(values)}")
     control.x.array[:] = np.asarray(values)[i, j]
 
 

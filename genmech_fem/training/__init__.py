@@ -3,6 +3,7 @@
 from genmech_fem.training.fit import Augment, Progress, fit
 from genmech_fem.training.normalization import Normalizer
 from genmech_fem.training.recipe import Recipe
+from genmech_fem.training.symmetry import TorusSymmetries
 from genmech_fem.training.trainable import Batch, Trainable
 from genmech_fem.training.weights import load_weights, save_weights
 
@@ -12,6 +13,7 @@ __all__ = [
     "Normalizer",
     "Progress",
     "Recipe",
+    "TorusSymmetries",
     "Trainable",
     "fit",
     "load_weights",

@@ -33,7 +33,7 @@ class Trainable(nn.Module, ABC):
     def config(self) -> dict[str, Any]:
         """Constructor arguments as JSON data: ``type(model)(**model.config())`` rebuilds it."""
 
-    def prepare(self, data: Batch) -> None:  # noqa: B027
+    def prepare(self, data: Batch) -> None:
         """Fit what depends on the training data, such as normalisation, before the first step."""
 
     def parameters_of(self, player: str) -> list[nn.Parameter]:  # noqa: ARG002

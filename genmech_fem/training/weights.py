@@ -38,7 +38,9 @@ def load_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ContractError(f"{path}: expected a whole safetensors file, got {error}: write or copy it again") from error
+        raise ContractError(
+            f"{path}: expected a whole safetensors file, got {error}: write or copy it again"
+        ) from error
     try:
         return json.loads(metadata[KEY]), tensors
     except (KeyError, json.JSONDecodeError) as error:

@@ -1,0 +1,64 @@
+"""Run tasks side by side, each in a process of its own; Ctrl-C reaches them all and is waited for."""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from genmech_fem.errors import GenmechError
+
+
+def in_parallel(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Call ``task(*args)`` for each of `arguments` at the same time.
+
+    Returns:
+        The results, in order.
+
+    Raises:
+        GenmechError: A task failed or its process died; the others are finished first.
+        KeyboardInterrupt: Ctrl-C; every task has been interrupted and has cleaned up.
+    """
+    context = multiprocessing.get_context("spawn")
+    ends, children = [], []
+    for args in arguments:
+        receiver, sender = context.Pipe(duplex=False)
+        child = context.Process(target=_call, args=(sender, task, args))
+        child.start()
+        sender.close()
+        ends.append(receiver)
+        children.append(child)
+    try:
+        answers = [_receive(end) for end in ends]
+    except KeyboardInterrupt:
+        for child in children:
+            if child.pid and child.is_alive():
+                os.kill(child.pid, signal.SIGINT)
+        raise
+    finally:
+        for child in children:
+            child.join()
+    for error, _ in answers:
+        if error:
+            raise GenmechError(error)
+    return [result for _, result in answers]
+
+
+def _call(sender: Connection, task: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        sender.send((None, task(*args)))
+    except KeyboardInterrupt:
+        sender.send(("interrupted", None))
+    except (GenmechError, ValueError, OSError) as error:
+        sender.send((str(error), None))
+    except Exception:  # a bug: its traceback is the message
+        sender.send((traceback.format_exc(), None))
+
+
+def _receive(end: Connection) -> tuple[str | None, Any]:
+    try:
+        return end.recv()
+    except EOFError:
+        return "a process was killed (out of memory?); the same command resumes where it was", None

@@ -1,0 +1,6 @@
+"""Surrogates: networks that stand in for a solver, and torch modules as ForwardModels."""
+
+from genmech_fem.surrogates.field_surrogate import FieldSurrogate
+from genmech_fem.surrogates.torch_model import TorchModel
+
+__all__ = ["FieldSurrogate", "TorchModel"]

@@ -1,0 +1,99 @@
+"""A torch module as a ForwardModel."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import Arrays, Spec, check
+
+type TensorFunction = Callable[..., Tensor | tuple[Tensor, ...]]
+
+
+class TorchModel:
+    """Call a torch function or module with named numpy arrays, with derivatives.
+
+    The function gets one float32 tensor per input, in order: fields as
+    (batch, channels, *grid) with the value shape flattened to channels, vectors as
+    (batch, size). It returns one tensor, or a tuple with one per output.
+
+    Args:
+        function: Module (put into evaluation mode) or function of tensors.
+        inputs: Specs of its arguments, in order.
+        outputs: Specs of its results, in order.
+
+    Raises:
+        ContractError: A field has no fixed number of points.
+    """
+
+    def __init__(self, function: TensorFunction, inputs: tuple[Spec, ...], outputs: tuple[Spec, ...]) -> None:
+        self.function, self.inputs, self.outputs = function, inputs, outputs
+        for spec in (*inputs, *outputs):
+            if -1 in spec.shape:
+                raise ContractError(f"TorchModel: '{spec.name}' varies in size between samples: give it a fixed place")
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Map a batch of inputs to a batch of outputs, float64.
+
+        Raises:
+            ContractError: Inputs or outputs do not fit their specs.
+        """
+        with torch.no_grad():
+            results = self._evaluate(self._tensors(check(inputs, self.inputs), self.inputs))
+        return check(self._arrays(results, self.outputs), self.outputs, "output")
+
+    def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
+        """Gradient of ``sum(cotangents * outputs)`` with respect to the inputs.
+
+        Outputs that `cotangents` leaves out count as zero.
+
+        Raises:
+            ContractError: A cotangent is unknown or has another shape than its output.
+        """
+        chosen = self._chosen(cotangents)
+        weights = self._tensors(check(cotangents, chosen, "cotangent"), chosen)
+        variables = [x.requires_grad_() for x in self._tensors(check(inputs, self.inputs), self.inputs)]
+        samples = len(variables[0])
+        if any(len(weight) != samples for weight in weights):
+            raise ContractError(
+                f"expected cotangents of {samples} samples like the inputs, got {[len(weight) for weight in weights]}"
+            )
+        with torch.enable_grad():
+            results = dict(zip(self.outputs, self._evaluate(variables), strict=True))
+            pairs = [(results[spec], weight) for spec, weight in zip(chosen, weights, strict=True)]
+            total = sum(((y * weight).sum() for y, weight in pairs), start=0.0 * variables[0].sum())
+            gradients = torch.autograd.grad(total, variables, allow_unused=True, materialize_grads=True)
+        return self._arrays(gradients, self.inputs)
+
+    def _chosen(self, cotangents: Arrays) -> tuple[Spec, ...]:
+        unknown = sorted(set(cotangents) - {spec.name for spec in self.outputs})
+        if unknown:
+            raise ContractError(f"unknown cotangents {unknown}: the outputs are {[s.name for s in self.outputs]}")
+        return tuple(spec for spec in self.outputs if spec.name in cotangents)
+
+    def _evaluate(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        if isinstance(self.function, nn.Module):
+            self.function.eval()
+        made = self.function(*arguments)
+        results = made if isinstance(made, tuple) else (made,)
+        shapes = [tuple(result.shape) for result in results]
+        expected = [(len(arguments[0]), *spec.channel_shape) for spec in self.outputs]
+        if shapes != expected:
+            raise ContractError(f"TorchModel: expected the module to return shapes {expected}, got {shapes}")
+        return results
+
+    def _tensors(self, arrays: Arrays, specs: tuple[Spec, ...]) -> list[Tensor]:
+        parameters = self.function.parameters() if isinstance(self.function, nn.Module) else iter(())
+        weight = next(iter(parameters), torch.empty(0))
+        return [
+            torch.tensor(arrays[spec.name], dtype=torch.float32, device=weight.device).reshape(-1, *spec.channel_shape)
+            for spec in specs
+        ]
+
+    @staticmethod
+    def _arrays(tensors: Sequence[Tensor], specs: tuple[Spec, ...]) -> Arrays:
+        return {
+            spec.name: tensor.detach().cpu().double().numpy().reshape(len(tensor), *spec.shape)
+            for spec, tensor in zip(specs, tensors, strict=True)
+        }

@@ -1,0 +1,116 @@
+"""Random symmetries of the square torus: shifts, mirrors and quarter turns.
+
+Symmetric second-order tensors are Mandel vectors (11, 22, sqrt(2) 12): Mehrabadi and
+Cowin (1990), doi:10.1093/qjmam/43.1.15.
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import product
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from genmech_fem.training.trainable import Batch
+
+type Role = Literal["scalar", "vector", "mandel_vector", "mandel_matrix", "mandel_triangle"]
+"""How channels turn: ``"mandel_matrix"`` is a 3x3 matrix row by row, ``"mandel_triangle"`` the
+upper triangle 11, 12, 13, 22, 23, 33 of a symmetric one."""
+
+ROLES: dict[str, int] = {"scalar": 1, "vector": 2, "mandel_vector": 3, "mandel_matrix": 9, "mandel_triangle": 6}
+
+
+class TorusSymmetries:
+    """Augmentation: move each sample by a random whole-pixel shift and symmetry of the square.
+
+    Tensors (batch, channels, n, n) move on the grid and turn in their channels; tensors
+    (batch, channels) only turn. Axis 2 is x, axis 3 is y.
+
+    Args:
+        roles: How each tensor of a batch turns, by name.
+
+    Raises:
+        ValueError: A role is unknown.
+    """
+
+    def __init__(self, roles: Mapping[str, Role]) -> None:
+        unknown = {name: role for name, role in roles.items() if role not in ROLES}
+        if unknown:
+            raise ValueError(f"TorusSymmetries: expected roles out of {', '.join(ROLES)}, got {unknown}")
+        self.roles = dict(roles)
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Move all tensors of a batch alike.
+
+        Raises:
+            ValueError: The names, the channels or the grids do not fit the roles.
+        """
+        self._check(batch)
+        fields = [x for x in batch.values() if x.ndim == 4]
+        samples, size = len(next(iter(batch.values()))), fields[0].shape[-1] if fields else 1
+        device = generator.device
+        element = torch.randint(8, (samples,), generator=generator, device=device)
+        shift = torch.randint(size, (samples, 2), generator=generator, device=device)
+        return {name: _move(x, self.roles[name], element, shift) for name, x in batch.items()}
+
+    def _check(self, batch: Batch) -> None:
+        if set(batch) != set(self.roles):
+            raise ValueError(f"TorusSymmetries: expected the tensors {sorted(self.roles)}, got {sorted(batch)}")
+        for name, x in batch.items():
+            channels = ROLES[self.roles[name]]
+            if x.shape[1] != channels or x.ndim not in (2, 4) or (x.ndim == 4 and x.shape[2] != x.shape[3]):
+                raise ValueError(
+                    f"TorusSymmetries: '{name}' is a {self.roles[name]}: expected (batch, {channels}) or "
+                    f"(batch, {channels}, n, n), got {tuple(x.shape)}"
+                )
+
+
+def representation(role: Role, R: Tensor) -> Tensor:
+    """Matrix (channels, channels) by which the channels of `role` turn under R (2, 2)."""
+    if role == "scalar":
+        return torch.ones(1, 1, dtype=R.dtype)
+    if role == "vector":
+        return R
+    (a, b), (c, d) = R.tolist()
+    s = math.sqrt(2)
+    Q = torch.tensor(
+        [[a * a, b * b, s * a * b], [c * c, d * d, s * c * d], [s * a * c, s * b * d, a * d + b * c]], dtype=R.dtype
+    )
+    if role == "mandel_vector":
+        return Q
+    full = torch.kron(Q, Q)
+    if role == "mandel_matrix":
+        return full
+    rows, columns = torch.triu_indices(3, 3)
+    spread = torch.zeros(9, 6, dtype=R.dtype)
+    spread[3 * rows + columns, torch.arange(6)] = 1.0
+    spread[3 * columns + rows, torch.arange(6)] = 1.0
+    return full[3 * rows + columns] @ spread
+
+
+def _move(x: Tensor, role: Role, element: Tensor, shift: Tensor) -> Tensor:
+    moved = torch.empty_like(x)
+    for index, (swap, flip_x, flip_y) in enumerate(product((False, True), repeat=3)):
+        chosen = element == index
+        R = torch.diag(torch.tensor([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0]))
+        rho = representation(role, R.flip(1) if swap else R).to(x)
+        part = torch.einsum("ij,bj...->bi...", rho, x[chosen])
+        if x.ndim == 4:
+            part = part.transpose(2, 3) if swap else part
+            part = part.flip([axis for axis, flip in ((2, flip_x), (3, flip_y)) if flip])
+        moved[chosen] = part
+    return _roll(moved, shift) if x.ndim == 4 else moved
+
+
+def _roll(x: Tensor, shift: Tensor) -> Tensor:
+    """Shift each sample of x (batch, channels, n, n) by its own whole pixels (batch, 2)."""
+    batch, channels, n, _ = x.shape
+    index = (torch.arange(n, device=x.device) - shift[:, :, None]) % n
+    samples = torch.arange(batch, device=x.device)[:, None, None, None]
+    return x[
+        samples,
+        torch.arange(channels, device=x.device)[:, None, None],
+        index[:, 0, :, None][:, None],
+        index[:, 1][:, None, None],
+    ]
