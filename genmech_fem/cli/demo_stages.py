@@ -122,7 +122,12 @@ def _surrogate(run: Run) -> Task:
     tensors = _tensors(run, {"phase": "x", "stiffness": "vector", "strain": "field"})
     model = FieldSurrogate(*(tensors[name].shape[1] for name in ("x", "vector", "field")))
     recipe = Recipe(run.settings.surrogate_steps, seed=run.settings.seed)
-    return model, tensors, recipe, TorusSymmetries({"x": "scalar", "vector": "mandel_triangle", "field": "mandel_matrix"})
+    return (
+        model,
+        tensors,
+        recipe,
+        TorusSymmetries({"x": "scalar", "vector": "mandel_triangle", "field": "mandel_matrix"}),
+    )
 
 
 def _tensors(run: Run, names: dict[str, str]) -> dict[str, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 from genmech_fem.design.inverse import Candidates, inverse_design, verify
 from genmech_fem.design.minimize import DesignResult, minimize
-from genmech_fem.design.objectives import Objective, TensorTarget
+from genmech_fem.design.objectives import FieldTarget, Objective, TensorTarget
 from genmech_fem.design.optimizers import CMAES, LBFGS, Optimizer
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "LBFGS",
     "Candidates",
     "DesignResult",
+    "FieldTarget",
     "Objective",
     "Optimizer",
     "TensorTarget",

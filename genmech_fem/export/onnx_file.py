@@ -1,8 +1,10 @@
 """Write a torch model as one ONNX file that carries its specs, checked against torch before it counts."""
 
 import json
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,8 +107,7 @@ def to_onnx(
 def _proto(model: TorchModel, arrays: Arrays, metadata: Mapping[str, Any]) -> onnx.ModelProto:
     names = [spec.name for spec in model.inputs]
     example = tuple(torch.as_tensor(arrays[name][:2], dtype=torch.float32) for name in names)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.onnx warns of its own internals
+    with _quiet():
         program = torch.onnx.export(
             _AtSpecs(model).eval(),
             example,
@@ -128,6 +129,23 @@ def _proto(model: TorchModel, arrays: Arrays, metadata: Mapping[str, Any]) -> on
     }
     onnx.helper.set_model_props(proto, {METADATA_KEY: json.dumps(described)})
     return proto
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what torch.onnx says of its own internals."""
+    logger = logging.getLogger("torch.onnx")
+    children = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("torch.onnx")]
+    levels = [(each, each.level) for each in (logger, *children)]
+    for each, _ in levels:
+        each.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for each, level in levels:
+            each.setLevel(level)
 
 
 def _differences(model: TorchModel, session: OnnxModel, arrays: Arrays) -> dict[str, float]:

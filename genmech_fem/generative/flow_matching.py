@@ -41,7 +41,7 @@ class FlowMatching(LatentModel):
         shape: Sequence[int],
         condition_features: int = 0,
         *,
-        widths: Sequence[int] = (48, 64, 96),
+        widths: Sequence[int] = (32, 64, 96),
         patch: int = 2,
         bounds: tuple[float, float] | None = None,
         steps: int = 10,

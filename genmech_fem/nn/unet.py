@@ -38,7 +38,7 @@ class UNet(nn.Module):
         channels_in: int,
         channels_out: int,
         *,
-        channels: Sequence[int] = (48, 64, 96),
+        channels: Sequence[int] = (32, 64, 96),
         condition_features: int = 0,
         patch: int = 1,
         padding_mode: PaddingMode = "circular",

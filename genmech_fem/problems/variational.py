@@ -299,9 +299,8 @@ def _with_degrees(form: ufl.Form) -> ufl.Form:
     for integral in expand_derivatives(apply_algebra_lowering(form)).integrals():
         degree = integral.metadata().get("quadrature_degree", -1)
         if degree < 0:
-            degree = (
-                estimate_total_polynomial_degree(integral.integrand()) + compute_integrand_scaling_factor(integral)[1]
-            )
+            _, degree_of_scaling = compute_integrand_scaling_factor(integral)
+            degree = estimate_total_polynomial_degree(integral.integrand()) + degree_of_scaling
         integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
     return ufl.Form(integrals)
 

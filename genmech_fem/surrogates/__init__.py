@@ -1,6 +1,7 @@
 """Surrogates: networks that stand in for a solver, and torch modules as ForwardModels."""
 
 from genmech_fem.surrogates.field_surrogate import FieldSurrogate
+from genmech_fem.surrogates.perceptron import Perceptron
 from genmech_fem.surrogates.torch_model import TorchModel
 
-__all__ = ["FieldSurrogate", "TorchModel"]
+__all__ = ["FieldSurrogate", "Perceptron", "TorchModel"]

@@ -23,8 +23,8 @@ class Recipe:
     """
 
     steps: int
-    batch_size: int = 32
-    learning_rate: float = 2e-3
+    batch_size: int = 16
+    learning_rate: float = 3e-3
     seed: int = 0
     weight_decay: float = 1e-4
     average: float = 0.99

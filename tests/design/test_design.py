@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from genmech_fem.design import CMAES, LBFGS, TensorTarget, inverse_design, minimize, verify
+from genmech_fem.design import CMAES, LBFGS, FieldTarget, TensorTarget, inverse_design, minimize, verify
 from genmech_fem.errors import ContractError, ConvergenceError, GenmechError
 from genmech_fem.fields import ScalarSpec
 from genmech_fem.forward import FunctionModel
@@ -58,6 +58,17 @@ def test_the_objective_is_the_relative_tensor_distance_and_its_gradient_is_right
     d, h = generator.standard_normal((4, 6)), 1e-6
     slope = (objective({"stiffness": C + h * d}) - objective({"stiffness": C - h * d})) / (2 * h)
     np.testing.assert_allclose(slope, (objective.gradient({"stiffness": C})["stiffness"] * d).sum(axis=1), rtol=1e-6)
+
+
+def test_the_field_objective_has_the_right_value_and_gradient():
+    generator = np.random.default_rng(1)
+    objective = FieldTarget(generator.random((4, 5)), "u")
+    u, d, h = generator.random((3, 4, 5)), generator.standard_normal((3, 4, 5)), 1e-6
+    np.testing.assert_allclose(objective({"u": 3 * objective.target[None]}), 4.0)
+    slope = (objective({"u": u + h * d}) - objective({"u": u - h * d})) / (2 * h)
+    np.testing.assert_allclose(slope, (objective.gradient({"u": u})["u"] * d).sum(axis=(1, 2)), rtol=1e-6)
+    with pytest.raises(ValueError, match="FieldTarget: expected a finite target"):
+        FieldTarget(np.zeros(3), "u")
 
 
 @pytest.mark.parametrize("target", [np.zeros(6), np.full(6, np.nan), np.ones(5)])

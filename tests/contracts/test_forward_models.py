@@ -1,0 +1,124 @@
+"""What holds for every ForwardModel. A new one joins by one line in `MODELS`."""
+
+import numpy as np
+import pytest
+from dolfinx import mesh
+from mpi4py import MPI
+
+from genmech_fem.adapters import (
+    ConformingHomogenization,
+    ProblemModel,
+    as_vector,
+    cell_values,
+    pixel_homogenization,
+    sample_state,
+)
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import FieldSpec, Grid, ScalarSpec, concatenate, take
+from genmech_fem.forward import DifferentiableForwardModel, ForwardModel, FunctionModel, check_vjp, compose
+from genmech_fem.microstructure import phase_grid, phase_spec
+from genmech_fem.problems import diffusion
+from genmech_fem.runtime import FlowSampler, OnnxModel
+
+
+def heat(request):
+    problem = diffusion(mesh.create_unit_square(MPI.COMM_SELF, 8, 8, mesh.CellType.quadrilateral))
+    conductivity = FieldSpec("conductivity", Grid((8, 8), (0, 0), (1, 1)), (), "W/(m K)")
+    temperature = FieldSpec("temperature", Grid((5, 6), (0, 0), (1, 1), "nodes"), (), "K")
+    inputs = (
+        cell_values(problem.controls["conductivity"], conductivity, "conductivity"),
+        as_vector(ScalarSpec("source", 1, "W/m^3"), "source"),
+    )
+    return ProblemModel(
+        problem, inputs, (sample_state(problem.state, temperature), as_vector(ScalarSpec("compliance"), "compliance"))
+    )
+
+
+def moduli(request):
+    """Pixel moduli from a phase field."""
+    modulus = FieldSpec("youngs_modulus", phase_grid(6), (), "GPa")
+    return FunctionModel(lambda a: {"youngs_modulus": 1 + 9 * a["phase"]}, (phase_spec(6),), (modulus,))
+
+
+MODELS = {
+    "function": moduli,
+    "diffusion": heat,
+    "pixel homogenisation": lambda request: pixel_homogenization(6),
+    "conforming homogenisation": lambda request: ConformingHomogenization(16, refine=1),
+    "chain": lambda request: compose(moduli(request), pixel_homogenization(6)),
+    "torch": lambda request: request.getfixturevalue("surrogate"),
+    "onnx": lambda request: OnnxModel(request.getfixturevalue("onnx_file")),
+    "flow sampler": lambda request: FlowSampler.open(request.getfixturevalue("flow_file")),
+}
+FLOAT32 = {"torch", "onnx", "flow sampler"}
+
+
+@pytest.fixture(params=MODELS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def model(name, request):
+    return MODELS[name](request)
+
+
+@pytest.fixture
+def inputs(model):
+    """Three smooth, positive samples."""
+    generator = np.random.default_rng(0)
+
+    def draw(spec):
+        array = generator.uniform(0.2, 0.8, (3, *spec.shape))
+        if isinstance(spec, FieldSpec):
+            wave = np.sin(2 * np.pi * (np.arange(spec.shape[-1]) + 0.5) / spec.shape[-1])
+            array = 0.05 * array + 0.3 + 0.3 * wave
+        return array
+
+    return {spec.name: draw(spec) for spec in model.inputs}
+
+
+def test_it_is_a_forward_model_and_keeps_its_promises(model, inputs):
+    assert isinstance(model, ForwardModel)
+    outputs = model(inputs)
+    assert set(outputs) == {spec.name for spec in model.outputs}
+    for spec in model.outputs:
+        assert outputs[spec.name].shape == (3, *spec.shape)
+        assert outputs[spec.name].dtype == np.float64
+        assert np.isfinite(outputs[spec.name]).all()
+
+
+def test_a_batch_is_the_stack_of_its_samples(name, model, inputs):
+    together = model(inputs)
+    alone = concatenate(model(take(inputs, slice(i, i + 1))) for i in range(3))
+    tolerance = 1e-4 if name in FLOAT32 else 1e-12
+    for key, value in together.items():
+        np.testing.assert_allclose(alone[key], value, rtol=tolerance, atol=tolerance * np.abs(value).max())
+
+
+def test_the_same_inputs_give_the_same_outputs_and_stay_as_they_are(model, inputs):
+    before = {key: value.copy() for key, value in inputs.items()}
+    first, second = model(inputs), model(inputs)
+    for key, value in first.items():
+        np.testing.assert_array_equal(second[key], value)
+    for key, value in inputs.items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+def test_inputs_that_break_the_contract_are_named(model, inputs):
+    first = model.inputs[0].name
+    with pytest.raises(ContractError, match="expected the inputs"):
+        model({**inputs, "unknown": np.zeros((3, 1))})
+    with pytest.raises(ContractError, match=f"'{first}': expected shape"):
+        model({**inputs, first: inputs[first][:, :-1]})
+    broken = inputs[first].copy()
+    broken[1].flat[0] = np.nan
+    with pytest.raises(ContractError, match=f"'{first}': expected finite numbers, sample 1"):
+        model({**inputs, first: broken})
+
+
+def test_gradients_pass_the_taylor_test(name, model, inputs):
+    if not isinstance(model, DifferentiableForwardModel):
+        pytest.skip(f"{name} has no vjp")
+    steps = (4e-2, 2e-2, 1e-2) if name in FLOAT32 else (4e-4, 2e-4, 1e-4)
+    assert check_vjp(model, inputs, np.random.default_rng(1), steps) > 1.85

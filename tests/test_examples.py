@@ -1,0 +1,39 @@
+"""Every example runs at its smallest size and gives the physics it promises."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_all_examples_are_tested_here():
+    text = Path(__file__).read_text()
+    assert [path.stem for path in EXAMPLES.glob("*.py") if f'load("{path.stem}")' not in text] == []
+
+
+def test_one_design_loop_with_solver_torch_and_onnx(tmp_path):
+    errors = load("own_problem").main(tmp_path, samples=60, steps=500)
+    assert errors["DOLFINx"] < 1e-4
+    assert errors["torch"] < 0.05
+    assert abs(errors["torch"] - errors["ONNX"]) < 1e-3
+
+
+def test_inverse_homogenization_reaches_its_target():
+    assert load("inverse_homogenization").main(resolution=8, iterations=60) < 1e-3
+
+
+def test_the_stiffness_of_an_image_is_positive_and_below_the_voigt_bound(tmp_path):
+    stiffness = load("homogenize_image").main(tmp_path, resolution=32)
+    assert (tmp_path / "image.vtu").stat().st_size > 1000
+    assert np.linalg.eigvalsh(stiffness).min() > 0.1
+    E, nu = 18.0, 0.3
+    assert stiffness[0, 0] < E * (1 - nu) / ((1 + nu) * (1 - 2 * nu))
