@@ -130,6 +130,7 @@ class ProblemModel:
                 control.x.scatter_forward()
             else:
                 control.value = values.reshape(control.value.shape)
+        self.problem.state.x.array[:] = 0.0  # a cold start: a sample does not depend on the one before
         try:
             self.problem.solve()
         except ConvergenceError as error:

@@ -30,15 +30,15 @@ class Settings:
     resolution: int = 32
     samples: int = 640
     held_out: float = 0.15
-    generator_steps: int = 2400
-    surrogate_steps: int = 1500
+    generator_steps: int = 1600
+    surrogate_steps: int = 1200
     targets: int = 3
     candidates: int = 192
     solves: int = 5
     seed: int = 0
 
 
-QUICK = Settings(samples=64, generator_steps=60, surrogate_steps=60, targets=1, candidates=16, solves=2)
+QUICK = Settings(samples=64, generator_steps=40, surrogate_steps=40, targets=1, candidates=16, solves=2)
 
 
 class Run:

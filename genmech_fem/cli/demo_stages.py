@@ -22,11 +22,11 @@ from genmech_fem.datasets.torch import to_tensors
 from genmech_fem.design import Candidates, TensorTarget, inverse_design, verify
 from genmech_fem.export import flow_to_onnx, to_onnx
 from genmech_fem.fields import Arrays, concatenate, take
-from genmech_fem.forward import ForwardModel, in_batches
+from genmech_fem.forward import ForwardModel, FunctionModel, compose, in_batches
 from genmech_fem.generative import FlowMatching
 from genmech_fem.geometry import write
 from genmech_fem.metrics import relative_frobenius
-from genmech_fem.microstructure import circular_share, volume_fraction
+from genmech_fem.microstructure import circular_share, sharpen, volume_fraction
 from genmech_fem.runtime import FlowSampler, OnnxModel
 from genmech_fem.surrogates import FieldSurrogate, TorchModel
 from genmech_fem.training import Recipe, TorusSymmetries, Trainable, fit, load_weights, save_weights
@@ -191,7 +191,7 @@ def evaluate(run: Run) -> dict[str, Any]:
         "nearest training image": take(train, _nearest(train["phase"], test["phase"])),
         "cubic in volume fraction": {"stiffness": _regression(train, test), "strain": mean_strain},
     }
-    generator = FlowSampler.open(_onnx(run, "generator"))
+    generator = _decoder(run)
     made = generator(_draws(generator, test["stiffness"], run.settings.seed))["phase"]
     np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)
     solver = {
@@ -223,7 +223,13 @@ def evaluate(run: Run) -> dict[str, Any]:
     }
 
 
-def _draws(generator: FlowSampler, stiffness: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def _decoder(run: Run) -> ForwardModel:
+    """Noise and stiffness -> phase: the ONNX generator, its faint grey removed."""
+    flow = FlowSampler.open(_onnx(run, "generator"))
+    return compose(flow, FunctionModel(lambda a: {"phase": sharpen(a["phase"])}, flow.outputs, flow.outputs))
+
+
+def _draws(generator: ForwardModel, stiffness: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Noise and condition, one sample for each wanted stiffness."""
     noise = generator.inputs[0]
     return {
@@ -271,7 +277,7 @@ def design(run: Run) -> dict[str, Any]:
     s = run.settings
     split_data = Data(run)
     train, test = split_data.train, split_data.test
-    generator, surrogate = FlowSampler.open(_onnx(run, "generator")), OnnxModel(_onnx(run, "surrogate"))
+    generator, surrogate = _decoder(run), OnnxModel(_onnx(run, "surrogate"))
     verifier = ConformingHomogenization(s.resolution, refine=VERIFY_REFINE)
     draw = sampler(s)
     chosen = np.random.default_rng([s.seed, 2]).choice(len(test["phase"]), s.targets, replace=False)

@@ -44,7 +44,7 @@ class FlowMatching(LatentModel):
         widths: Sequence[int] = (32, 64, 96),
         patch: int = 2,
         bounds: tuple[float, float] | None = None,
-        steps: int = 10,
+        steps: int = 5,
     ) -> None:
         super().__init__()
         if steps < 1:

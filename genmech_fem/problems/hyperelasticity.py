@@ -40,7 +40,7 @@ def lame(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
 def uniaxial_extension(
     pixels: tuple[int, int] = (28, 28),
     *,
-    refine: int = 1,
+    refine: tuple[int, int] = (1, 2),
     poisson_ratio: float = 0.3,
     degree: int = 2,
     quadrature_degree: int = 4,
@@ -53,14 +53,16 @@ def uniaxial_extension(
 
     Args:
         pixels: Pixels along x and y.
-        refine: Cells along each side of a pixel.
+        refine: Cells of a pixel along x and y. The published energies of Mechanical MNIST come
+            from triangles that do not follow the pixels, and are 0.1 to 0.3 % above those of
+            the finest meshes; two biquadratic cells along the load come closest to them.
         poisson_ratio: Poisson's ratio [1].
         degree: Polynomial degree of the displacement.
         quadrature_degree: Degree of the Gauss quadrature; 4 means 3 x 3 points, and 6 changes
             the energies of Mechanical MNIST by less than 0.006 %.
     """
     corners = [np.zeros(2), np.array(pixels, dtype=float)]
-    cells = (pixels[0] * refine, pixels[1] * refine)
+    cells = (pixels[0] * refine[0], pixels[1] * refine[1])
     domain = mesh.create_rectangle(MPI.COMM_SELF, corners, cells, mesh.CellType.quadrilateral)
     space = fem.functionspace(domain, ("Lagrange", degree, (2,)))
     state = fem.Function(space, name="displacement")

@@ -39,7 +39,7 @@ def trained():
     c = 4 * torch.rand(512, 1, generator=seeded(1)) - 2
     x = c[:, :, None, None] + 0.5 * torch.randn(512, 1, 8, 8, generator=seeded(2))
     torch.manual_seed(0)
-    model = FlowMatching((1, 8, 8), 1, widths=(16,), patch=2)
+    model = FlowMatching((1, 8, 8), 1, widths=(16,), patch=2, steps=10)
     for _ in fit(model, {"x": x, "condition": c}, Recipe(steps=250, batch_size=64, learning_rate=1e-2)):
         pass
     return model
