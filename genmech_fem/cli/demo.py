@@ -30,8 +30,8 @@ class Settings:
     resolution: int = 32
     samples: int = 640
     held_out: float = 0.15
-    generator_steps: int = 1600
-    surrogate_steps: int = 1200
+    generator_steps: int = 1300
+    surrogate_steps: int = 1300
     targets: int = 3
     candidates: int = 192
     solves: int = 5

@@ -193,7 +193,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     }
     generator = _decoder(run)
     made = generator(_draws(generator, test["stiffness"], run.settings.seed))["phase"]
-    np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)
+    np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)  # type: ignore[arg-type]
     solver = {
         f"solver, {r} cells/pixel": ConformingHomogenization(run.settings.resolution, refine=r) for r in (1, 2, 4)
     }

@@ -62,7 +62,8 @@ def histories(curves: Mapping[str, Sequence[tuple[float, float]]], xlabel: str, 
     figure = Figure(figsize=(5.0, 3.0), layout="constrained")
     ax = figure.subplots()
     for name, points in curves.items():
-        ax.semilogy(*np.array(points).T, label=name)
+        x, y = np.reshape(points, (-1, 2)).T
+        ax.semilogy(x, y, label=name)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.legend()

@@ -1,0 +1,66 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from genmech_fem.errors import ContractError
+from genmech_fem.export import flow_to_onnx, to_onnx
+from genmech_fem.fields import FieldSpec, ScalarSpec
+from genmech_fem.microstructure import phase_grid, phase_spec
+from genmech_fem.runtime import FlowSampler, OnnxModel
+from genmech_fem.surrogates import TorchModel
+
+
+def test_onnx_runtime_equals_torch_at_any_batch_size(surrogate, onnx_file, cells):
+    session = OnnxModel(onnx_file)
+    for batch in (1, 2, 5, 8):
+        inputs = {"phase": cells["phase"][:batch]}
+        expected, got = surrogate(inputs), session(inputs)
+        for name, value in expected.items():
+            np.testing.assert_allclose(got[name], value, atol=1e-5 * np.abs(value).max())
+
+
+def test_the_file_describes_itself(surrogate, onnx_file):
+    session = OnnxModel(onnx_file)
+    assert (session.inputs, session.outputs) == (surrogate.inputs, surrogate.outputs)
+    onnx.checker.check_model(str(onnx_file))
+    shapes = {
+        v.name: [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim]
+        for v in onnx.load(onnx_file).graph.output
+    }
+    assert shapes["strain"][1:] == [3, 3, 16, 16]
+    assert isinstance(shapes["strain"][0], str)
+    assert [path.name for path in onnx_file.parent.iterdir()] == [onnx_file.name]
+
+
+def test_the_exported_sampler_equals_the_torch_sampler(flow, flow_file):
+    sampler = FlowSampler.open(flow_file)
+    generator = np.random.default_rng(0)
+    noise, stiffness = generator.standard_normal((4, 16, 16)), 10 + generator.random((4, 6))
+    with torch.no_grad():
+        z, condition = (torch.tensor(a, dtype=torch.float32) for a in (noise[:, None], stiffness))
+        expected = flow.decode(z, condition=condition)[:, 0].numpy()
+    got = sampler({"noise": noise, "stiffness": stiffness})["phase"]
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert 0 <= got.min() <= got.max() <= 1
+
+
+def test_a_network_that_onnx_cannot_reproduce_leaves_no_file(tmp_path):
+    """The exported graph holds the noise of one call, so it differs from the next call of torch."""
+    spec, out = ScalarSpec("x", 3), ScalarSpec("y", 3)
+    noisy = TorchModel(
+        lambda x: x + torch.tensor(np.random.default_rng().random(3), dtype=torch.float32), (spec,), (out,)
+    )
+    with pytest.raises(ContractError, match="ONNX Runtime differs from torch by"):
+        to_onnx(noisy, tmp_path / "noisy.onnx", {"x": np.ones((3, 3))})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_samples_and_other_specs_are_refused(surrogate, flow, cells, tmp_path):
+    with pytest.raises(ContractError, match="at least 3 samples"):
+        to_onnx(surrogate, tmp_path / "x.onnx", {"phase": cells["phase"][:2]})
+    with pytest.raises(ContractError, match="1 channel and 0 condition features"):
+        flow_to_onnx(flow, tmp_path / "x.onnx", field=phase_spec(16), condition=None, samples=cells)
+    vector = FieldSpec("v", phase_grid(16), (2,))
+    with pytest.raises(ContractError, match="expected a model of 1 channel"):
+        flow_to_onnx(flow, tmp_path / "x.onnx", field=vector, condition=ScalarSpec("stiffness", 6), samples=cells)

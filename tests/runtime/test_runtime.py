@@ -1,0 +1,63 @@
+import numpy as np
+import onnx
+import pytest
+
+from genmech_fem.errors import ContractError, ConvergenceError
+from genmech_fem.fields import FieldSpec, Grid, ScalarSpec
+from genmech_fem.forward import FunctionModel
+from genmech_fem.runtime import METADATA_KEY, FlowSampler, OnnxModel
+
+GRID = Grid((6, 6), (0, 0), (1, 1))
+X_T, T = FieldSpec("x_t", GRID), ScalarSpec("t")
+
+
+def linear_flow(steps):
+    """v = a x with the exact solution x(1) = e^a x(0)."""
+    velocity = FunctionModel(lambda s: {"velocity": 0.7 * s["x_t"]}, (X_T, T), (FieldSpec("velocity", GRID),))
+    return FlowSampler(velocity, FieldSpec("phase", GRID), mean=2.0, std=3.0, steps=steps)
+
+
+def test_heun_is_of_second_order_on_a_flow_with_known_solution():
+    noise = np.random.default_rng(0).standard_normal((2, 6, 6))
+    exact = 2.0 + 3.0 * np.exp(0.7) * noise
+    errors = [np.abs(linear_flow(n)({"noise": noise})["phase"] - exact).max() for n in (4, 8, 16, 32)]
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert (orders > 1.9).all()
+
+
+def test_time_runs_from_zero_to_one():
+    """v = 2 t has x(1) = x(0) + 1, which Heun's method meets exactly."""
+    velocity = FunctionModel(
+        lambda s: {"velocity": 2 * s["t"][:, :, None] + 0 * s["x_t"]}, (X_T, T), (FieldSpec("velocity", GRID),)
+    )
+    noise = np.zeros((1, 6, 6))
+    np.testing.assert_allclose(FlowSampler(velocity, FieldSpec("phase", GRID), steps=3)({"noise": noise})["phase"], 1.0)
+
+
+def test_a_model_that_is_no_velocity_is_refused():
+    other = FunctionModel(lambda s: s, (X_T,), (X_T,))
+    with pytest.raises(ContractError, match="expected a model from x_t, t"):
+        FlowSampler(other, FieldSpec("phase", GRID))
+    with pytest.raises(ContractError, match="steps >= 1"):
+        linear_flow(0)
+
+
+def test_bad_files_give_one_clear_line(onnx_file, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no ONNX file at"):
+        OnnxModel(tmp_path / "none.onnx")
+    torn = tmp_path / "torn.onnx"
+    torn.write_bytes(onnx_file.read_bytes()[:2000])
+    with pytest.raises(ContractError, match="not a readable ONNX file"):
+        OnnxModel(torn)
+    foreign = onnx.load(onnx_file)
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    with pytest.raises(ContractError, match=f"no specs under the metadata key '{METADATA_KEY}'"):
+        OnnxModel(tmp_path / "foreign.onnx")
+    with pytest.raises(ContractError, match="holds no flow-matching model"):
+        FlowSampler.open(onnx_file)
+
+
+def test_an_answer_that_is_not_finite_is_an_error(onnx_file):
+    with pytest.raises(ConvergenceError, match="returned NaN or infinity"):
+        OnnxModel(onnx_file)({"phase": np.full((1, 16, 16), 3e38)})

@@ -1,0 +1,25 @@
+"""The README's example runs as printed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_example_recovers_the_wanted_sources(tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(README), "exec"), {})  # noqa: S102
+    found = [
+        [float(x) for x in re.findall(r"[\d.]+(?:e[+-]\d+)?", line)] for line in capsys.readouterr().out.splitlines()
+    ]
+    np.testing.assert_allclose(found[0], [12.0, 5.0], rtol=1e-3)
+    np.testing.assert_allclose(found[1], [12.0, 5.0], rtol=0.1)
+
+
+def test_every_local_link_leads_somewhere():
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text())
+    assert len(links) >= 8
+    assert [link for link in links if not (README.parent / link).exists()] == []
