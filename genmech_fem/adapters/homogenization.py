@@ -1,7 +1,6 @@
 """Periodic homogenisation of a phase field as a ForwardModel: on a conforming mesh, or on its pixels."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from dolfinx import mesh as dmesh
@@ -17,11 +16,27 @@ from genmech_fem.microstructure import phase_grid, phase_spec
 from genmech_fem.problems.homogenization import PeriodicElasticity
 
 
-class Material(NamedTuple):
-    """Isotropic linear elasticity: Young's modulus [GPa] and Poisson's ratio [1]."""
+@dataclass(frozen=True)
+class Material:
+    """Isotropic linear elasticity.
+
+    Args:
+        youngs_modulus: Young's modulus [GPa].
+        poisson_ratio: Poisson's ratio [1].
+
+    Raises:
+        ValueError: The modulus is not positive and finite, or the ratio is not in (-1, 0.5).
+    """
 
     youngs_modulus: float
     poisson_ratio: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.youngs_modulus < np.inf and -1 < self.poisson_ratio < 0.5):
+            raise ValueError(
+                "Material: expected a positive Young's modulus [GPa] and a Poisson's ratio in (-1, 0.5), "
+                f"got {self.youngs_modulus} and {self.poisson_ratio}"
+            )
 
 
 EPOXY = Material(3.5, 0.35)
@@ -69,8 +84,8 @@ class ConformingHomogenization:
         """The solved problem of one phase field (nx, ny)."""
         domain, tags = dolfinx_mesh(self.mesh(phase))
         problem = PeriodicElasticity(domain)
-        for name, values in zip(Material._fields, zip(self.matrix, self.inclusion, strict=True), strict=True):
-            phase_field(domain, tags, np.array(values), problem.controls[name])
+        for name, control in problem.controls.items():
+            phase_field(domain, tags, np.array([getattr(m, name) for m in (self.matrix, self.inclusion)]), control)
         problem.solve()
         return problem
 

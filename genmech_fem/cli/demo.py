@@ -28,6 +28,8 @@ class Settings:
 
     microstructure: str = "fibres"
     resolution: int = 32
+    matrix: tuple[float, float] = (3.5, 0.35)
+    inclusion: tuple[float, float] = (70.0, 0.22)
     samples: int = 640
     held_out: float = 0.15
     generator_steps: int = 1300
@@ -60,7 +62,7 @@ class Run:
         if folder.is_dir() and any(folder.iterdir()) and not self._file.exists():
             raise DatasetError(f"{folder} holds files that are not of a run: choose another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)
-        self.record: dict[str, Any] = {"settings": asdict(settings), "environment": _environment(), "seconds": {}}
+        self.record: dict[str, Any] = {"settings": _plain(settings), "environment": _environment(), "seconds": {}}
         if self._file.exists():
             self.record = self._read()
         elif shutil.disk_usage(folder).free < FREE_BYTES:
@@ -73,7 +75,7 @@ class Run:
             old = record["settings"]
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{self._file} is damaged: choose another folder with --out") from error
-        new = asdict(self.settings)
+        new = _plain(self.settings)
         changed = [f"{key} was {old.get(key)}, now {new[key]}" for key in new if old.get(key) != new[key]]
         if changed:
             raise DatasetError(
@@ -97,6 +99,10 @@ class Run:
         return dict(self.record[name])
 
 
+def _plain(settings: Settings) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(asdict(settings))))
+
+
 def _environment() -> dict[str, Any]:
     versions = {}
     for package in PACKAGES:
@@ -112,6 +118,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="run folder (default: runs/demo)")
     parser.add_argument("--quick", action="store_true", help="smallest size: shows that everything runs, learns little")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
+    for phase, usual in (("matrix", Settings.matrix), ("inclusion", Settings.inclusion)):
+        parser.add_argument(
+            f"--{phase}",
+            nargs=2,
+            type=float,
+            default=usual,
+            metavar=("E", "NU"),
+            help=f"Young's modulus [GPa] and Poisson's ratio of the {phase} (default: {usual[0]} {usual[1]})",
+        )
     parser.add_argument(
         "--microstructure", default="fibres", help="sampler by plugin name, see 'genmech plugins' (default: fibres)"
     )
@@ -122,9 +137,17 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise ValueError(f"--seed: expected a number >= 0, got {args.seed}")
     plugins.load("microstructures", args.microstructure)
-    settings = replace(QUICK if args.quick else Settings(), seed=args.seed, microstructure=args.microstructure)
-    run = Run(args.out, settings)
+    settings = replace(
+        QUICK if args.quick else Settings(),
+        seed=args.seed,
+        microstructure=args.microstructure,
+        matrix=tuple(args.matrix),
+        inclusion=tuple(args.inclusion),
+    )
     from genmech_fem.cli import demo_stages, report
+
+    demo_stages.solver(settings)
+    run = Run(args.out, settings)
 
     for name, compute in demo_stages.STAGES.items():
         run.stage(name, compute)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from genmech_fem import plugins
-from genmech_fem.adapters import ConformingHomogenization
+from genmech_fem.adapters import ConformingHomogenization, Material
 from genmech_fem.cli.demo import Run, Settings
 from genmech_fem.cli.parallel import in_parallel
 from genmech_fem.cli.progress import advance, progress_bar
@@ -62,10 +62,17 @@ def sampler(settings: Settings) -> Callable[[np.random.Generator], Arrays]:
     return plugins.load("microstructures", settings.microstructure)(resolution=settings.resolution)
 
 
+def solver(settings: Settings, refine: int = LABEL_REFINE) -> ConformingHomogenization:
+    """The solver of a run, `refine` mesh cells a pixel."""
+    return ConformingHomogenization(
+        settings.resolution, Material(*settings.matrix), Material(*settings.inclusion), refine
+    )
+
+
 def data(run: Run) -> dict[str, Any]:
     """Sample and solve the training set."""
     s = run.settings
-    campaign = Campaign(ConformingHomogenization(s.resolution, refine=LABEL_REFINE), sampler(s), s.samples, s.seed)
+    campaign = Campaign(solver(s), sampler(s), s.samples, s.seed)
     with (
         progress_bar(s.samples, "1 data (DOLFINx)") as bar,
         local_processes(os.cpu_count() or 1) as engine,
@@ -147,7 +154,7 @@ def export(run: Run) -> dict[str, Any]:
     (run.folder / "onnx").mkdir(exist_ok=True)
     reports = {}
     with progress_bar(2, "3 export to ONNX") as bar:
-        specs = ConformingHomogenization(run.settings.resolution)
+        specs = solver(run.settings)
         surrogate = TorchModel(load_model(run, "surrogate"), specs.inputs, specs.outputs)
         reports["surrogate"] = to_onnx(surrogate, _onnx(run, "surrogate"), {"phase": few["phase"]})
         bar.update()
@@ -194,13 +201,11 @@ def evaluate(run: Run) -> dict[str, Any]:
     generator = _decoder(run)
     made = generator(_draws(generator, test["stiffness"], run.settings.seed))["phase"]
     np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)  # type: ignore[arg-type]
-    solver = {
-        f"solver, {r} cells/pixel": ConformingHomogenization(run.settings.resolution, refine=r) for r in (1, 2, 4)
-    }
+    solvers = {f"solver, {r} cells/pixel": solver(run.settings, r) for r in (1, 2, 4)}
     few = take(phases, slice(4))
     accuracy = {name: _errors(guess, test) for name, guess in guesses.items()}
-    coarse = in_batches(solver["solver, 1 cells/pixel"], phases, 64)
-    fine = solver["solver, 4 cells/pixel"](few)
+    coarse = in_batches(solvers["solver, 1 cells/pixel"], phases, 64)
+    fine = solvers["solver, 4 cells/pixel"](few)
     accuracy["solver, 1 cells/pixel"] = _errors(coarse, test)
     return {
         "accuracy": accuracy,
@@ -208,7 +213,7 @@ def evaluate(run: Run) -> dict[str, Any]:
         "milliseconds": {
             "surrogate (ONNX), batch 1": _milliseconds(surrogate, take(phases, slice(1)), 10),
             "surrogate (ONNX), batch 32": _milliseconds(surrogate, take(phases, np.arange(32) % len(test["phase"])), 3),
-            **{name: _milliseconds(model, few, 1) for name, model in solver.items()},
+            **{name: _milliseconds(model, few, 1) for name, model in solvers.items()},
         },
         "generator": {
             "discs, generated": float(circular_share(made).mean()),
@@ -278,7 +283,7 @@ def design(run: Run) -> dict[str, Any]:
     split_data = Data(run)
     train, test = split_data.train, split_data.test
     generator, surrogate = _decoder(run), OnnxModel(_onnx(run, "surrogate"))
-    verifier = ConformingHomogenization(s.resolution, refine=VERIFY_REFINE)
+    verifier = solver(s, VERIFY_REFINE)
     draw = sampler(s)
     chosen = np.random.default_rng([s.seed, 2]).choice(len(test["phase"]), s.targets, replace=False)
     targets = []

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from genmech_fem.adapters import EPOXY, GLASS, ConformingHomogenization
 from genmech_fem.cli.demo import HEADERS, Run, design_rows
-from genmech_fem.cli.demo_stages import LABEL_REFINE, VERIFY_REFINE, Data
+from genmech_fem.cli.demo_stages import LABEL_REFINE, VERIFY_REFINE, Data, solver
 from genmech_fem.datasets.store import write_atomic
 from genmech_fem.errors import MissingExtraError
 from genmech_fem.plotting import histories, images, mesh_picture, parity, to_png
@@ -39,8 +38,6 @@ def write(run: Run) -> dict[str, Any]:
         designs=design_rows(run.record),
         label_refine=LABEL_REFINE,
         verify_refine=VERIFY_REFINE,
-        matrix=EPOXY,
-        inclusion=GLASS,
     )
     write_atomic(run.folder / "report.html", page.encode())
     return {"figures": sorted(pictures)}
@@ -65,7 +62,7 @@ def _figures(run: Run) -> dict[str, Any]:
             limits=(0, 1),
         ),
     }
-    verifier = ConformingHomogenization(run.settings.resolution, refine=VERIFY_REFINE)
+    verifier = solver(run.settings, VERIFY_REFINE)
     for number, target in enumerate(run.record["design"]["targets"]):
         with np.load(run.folder / "designs" / f"target_{number}.npz") as file:
             cells = dict(file)

@@ -4,13 +4,14 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from genmech_fem.datasets.store import Store
+from genmech_fem.errors import GenmechError
 from genmech_fem.fields import Arrays, Spec, concatenate
 from genmech_fem.forward import ForwardModel
 
@@ -93,6 +94,7 @@ def generate(
 
     Raises:
         DatasetError: `path` holds the data of another campaign, or is damaged.
+        GenmechError: A process of the engine died.
         OSError: The store cannot be written.
     """
     began = time.perf_counter()
@@ -120,6 +122,11 @@ def generate(
         try:
             for future in as_completed(futures):
                 keep(future.result())
+        except BrokenExecutor as error:
+            raise GenmechError(
+                f"a process of the engine died (out of memory, or a crash in one sample) after {finished} of "
+                f"{campaign.size} samples, which are kept: repeat to go on, with fewer workers if memory is short"
+            ) from error
         finally:
             for future in futures:
                 future.cancel()

@@ -32,8 +32,9 @@ def images(
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for i, row in enumerate(axes):
         for j, ax in enumerate(row):
-            ax.set_axis_off()
+            ax.set(xticks=[], yticks=[])
             if j >= len(rows[i]):
+                ax.set_axis_off()
                 continue
             low, high = limits or (None, None)
             picture = ax.imshow(rows[i][j].T, origin="lower", cmap=colours, vmin=low, vmax=high)

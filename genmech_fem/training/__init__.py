@@ -1,5 +1,12 @@
 """Training: what can be trained, the loop, normalisation and weights on disk."""
 
+from genmech_fem.errors import MissingExtraError
+
+try:
+    import torch  # noqa: F401
+except ImportError as error:
+    raise MissingExtraError("torch", "learn") from error
+
 from genmech_fem.training.fit import Augment, Progress, fit
 from genmech_fem.training.normalization import Normalizer
 from genmech_fem.training.recipe import Recipe

@@ -58,5 +58,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, config: Mapping[str,
         plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         save_file(plain, partial, {KEY: json.dumps(config)})
         partial.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path}: cannot be written: {error}") from error
     finally:
         partial.unlink(missing_ok=True)

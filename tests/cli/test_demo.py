@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -82,21 +81,16 @@ def test_a_finished_stage_is_not_computed_again_and_an_interrupted_one_is(tmp_pa
     assert len(calls) == 2
 
 
-def test_a_disk_that_fills_up_gives_one_line_and_keeps_what_is_there(tmp_path):
-    """A limit on the size of files stands for the full disk: the same OSError from the same write."""
-    out = tmp_path / "run"
+def test_a_full_disk_is_found_out_before_the_work(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("genmech_fem.cli.demo.FREE_BYTES", 10**18)
+    assert "MB are free on this disk" in complaint(capsys, "demo", "--quick", "--out", tmp_path / "run")
 
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    done = subprocess.run(
-        [*COMMAND, "demo", "--quick", "--out", str(out)], capture_output=True, text=True, preexec_fn=limit, check=False
-    )
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert re.search(r"^genmech: .*File too large", done.stderr, flags=re.MULTILINE)
-    assert json.loads((out / "run.json").read_text())["settings"]["samples"] == QUICK.samples
-    assert not list(out.rglob("*.part"))
+@pytest.mark.parametrize("stiffness", [("nan", "0.3"), ("-3.5", "0.3"), ("0", "0.3"), ("70", "0.5"), ("inf", "0.2")])
+def test_a_stiffness_that_is_none_is_refused(capsys, tmp_path, stiffness):
+    line = complaint(capsys, "demo", "--quick", "--out", tmp_path / "run", "--inclusion", *stiffness)
+    assert "Material: expected a positive Young's modulus [GPa] and a Poisson's ratio in (-1, 0.5)" in line
+    assert not (tmp_path / "run").exists()
 
 
 def fingerprints(folder):

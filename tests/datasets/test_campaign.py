@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from genmech_fem.adapters import ConformingHomogenization
 from genmech_fem.datasets import Campaign, Store, generate, local_processes, split
-from genmech_fem.errors import DatasetError
+from genmech_fem.errors import DatasetError, GenmechError
 from genmech_fem.fields import ScalarSpec
 from genmech_fem.forward import FunctionModel
 from genmech_fem.microstructure import PeriodicFibres
@@ -64,14 +65,14 @@ def test_a_killed_campaign_leaves_a_store_that_reads_and_resumes(tmp_path):
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_campaign as t
 from dataclasses import replace
+import test_campaign as t
 t.generate(replace(t.REAL, size=10_000), {str(tmp_path / "store")!r}, shard=2)
 """
     child = subprocess.Popen([sys.executable, "-c", script])
     shards = tmp_path / "store" / "shards"
     deadline = time.monotonic() + 60
-    while len(list(shards.glob("*.json"))) < 3 and time.monotonic() < deadline:
+    while len(list(shards.glob("*.json"))) < 3 and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
@@ -82,6 +83,37 @@ t.generate(replace(t.REAL, size=10_000), {str(tmp_path / "store")!r}, shard=2)
     _, whole = Store.open(tmp_path / "whole").read()
     assert numbers[:6].tolist() == list(range(6))
     np.testing.assert_array_equal(arrays["stiffness"][:6], whole["stiffness"])
+
+
+def die(inputs):
+    if inputs["x"][0, 0] > 0.9:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return square(inputs)
+
+
+def test_a_worker_that_dies_is_reported_and_what_is_finished_is_kept(tmp_path):
+    campaign = Campaign(FunctionModel(die, (ScalarSpec("x", 2),), (ScalarSpec("y", 2),)), draw, 50)
+    with local_processes(1) as engine, pytest.raises(GenmechError, match=r"a process of the engine died .* are kept"):
+        generate(campaign, tmp_path, engine=engine, shard=1)
+    first = next(i for i in range(50) if draw(np.random.default_rng([0, i]))["x"][0, 0] > 0.9)
+    assert Store.open(tmp_path).read()[0].tolist() == list(range(first))
+
+
+def test_a_disk_that_fills_up_is_an_error_and_leaves_a_store_that_reads(tmp_path):
+    """A limit on the size of files stands for the full disk: a real write fails with a real OSError."""
+    script = f"""
+import resource, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from dataclasses import replace
+import test_campaign as t
+t.generate(t.SMALL, {str(tmp_path)!r}, shard=2)
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+t.generate(replace(t.SMALL, size=200), {str(tmp_path)!r}, shard=100)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "OSError: [Errno 27] File too large" in done.stderr
+    assert len(Store.open(tmp_path).read()[0]) > 40
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_failures_are_recorded_and_the_campaign_goes_on(tmp_path):

@@ -1,5 +1,8 @@
 """Weights on disk: a round trip, and one clear line for a bad file."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -41,3 +44,22 @@ def test_a_config_that_is_not_json_leaves_the_old_file(tmp_path):
         save_weights(nn.Linear(1, 1), path, {"new": torch.zeros(1)})
     assert load_weights(path)[0] == {"old": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_fills_up_is_an_error_and_keeps_the_old_file(tmp_path):
+    """A limit on the size of files stands for the full disk."""
+    script = f"""
+import resource
+from pathlib import Path
+from torch import nn
+from genmech_fem.training import save_weights
+path = Path({str(tmp_path)!r}) / "weights.safetensors"
+save_weights(nn.Linear(2, 2), path, {{}})
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+save_weights(nn.Linear(90, 90), path, {{}})
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "OSError" in done.stderr
+    assert "cannot be written" in done.stderr
+    assert load_weights(tmp_path / "weights.safetensors")[1]["weight"].shape == (2, 2)
+    assert len(list(tmp_path.iterdir())) == 1
