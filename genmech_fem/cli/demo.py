@@ -32,8 +32,8 @@ class Settings:
     inclusion: tuple[float, float] = (70.0, 0.22)
     samples: int = 640
     held_out: float = 0.15
-    generator_steps: int = 1300
-    surrogate_steps: int = 1300
+    generator_steps: int = 1150
+    surrogate_steps: int = 1150
     targets: int = 3
     candidates: int = 192
     solves: int = 5
@@ -144,14 +144,21 @@ def run(args: argparse.Namespace) -> int:
         matrix=tuple(args.matrix),
         inclusion=tuple(args.inclusion),
     )
-    from genmech_fem.cli import demo_stages, report
+    from genmech_fem.cli import demo_evaluation, demo_stages, report
 
     demo_stages.solver(settings)
+    stages = {
+        "data": demo_stages.data,
+        "learn": demo_stages.learn,
+        "export": demo_stages.export,
+        "evaluate": demo_evaluation.evaluate,
+        "design": demo_stages.design,
+        "report": report.write,
+    }
     run = Run(args.out, settings)
 
-    for name, compute in demo_stages.STAGES.items():
+    for name, compute in stages.items():
         run.stage(name, compute)
-    run.stage("report", report.write)
     print(summary(run.record))
     print(f"\nreport: {run.folder / 'report.html'}   total: {sum(run.record['seconds'].values()):.0f} s")
     return 0

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +21,10 @@ from genmech_fem.datasets.torch import to_tensors
 from genmech_fem.design import Candidates, TensorTarget, inverse_design, verify
 from genmech_fem.export import flow_to_onnx, to_onnx
 from genmech_fem.fields import Arrays, concatenate, take
-from genmech_fem.forward import ForwardModel, FunctionModel, compose, in_batches
+from genmech_fem.forward import ForwardModel, FunctionModel, compose
 from genmech_fem.generative import FlowMatching
 from genmech_fem.geometry import write
-from genmech_fem.metrics import relative_frobenius
-from genmech_fem.microstructure import circular_share, sharpen, volume_fraction
+from genmech_fem.microstructure import sharpen
 from genmech_fem.runtime import FlowSampler, OnnxModel
 from genmech_fem.surrogates import FieldSurrogate, TorchModel
 from genmech_fem.training import Recipe, TorusSymmetries, Trainable, fit, load_weights, save_weights
@@ -156,12 +154,12 @@ def export(run: Run) -> dict[str, Any]:
     with progress_bar(2, "3 export to ONNX") as bar:
         specs = solver(run.settings)
         surrogate = TorchModel(load_model(run, "surrogate"), specs.inputs, specs.outputs)
-        reports["surrogate"] = to_onnx(surrogate, _onnx(run, "surrogate"), {"phase": few["phase"]})
+        reports["surrogate"] = to_onnx(surrogate, onnx_file(run, "surrogate"), {"phase": few["phase"]})
         bar.update()
         generator = load_model(run, "generator")
         reports["generator"] = flow_to_onnx(
             generator,
-            _onnx(run, "generator"),
+            onnx_file(run, "generator"),
             field=specs.inputs[0],
             condition=specs.outputs[0],
             samples=few,
@@ -181,60 +179,18 @@ def load_model(run: Run, name: str) -> Any:
     return model.eval()
 
 
-def _onnx(run: Run, name: str) -> Path:
+def onnx_file(run: Run, name: str) -> Path:
+    """Where a network's ONNX file is."""
     return run.folder / "onnx" / f"{name}.onnx"
 
 
-def evaluate(run: Run) -> dict[str, Any]:
-    """Measure the ONNX files on the held-out samples beside simple baselines, and time them beside the solver."""
-    split_data = Data(run)
-    train, test = split_data.train, split_data.test
-    phases = {"phase": test["phase"]}
-    surrogate = OnnxModel(_onnx(run, "surrogate"))
-    predicted = in_batches(surrogate, phases, 64)
-    mean_strain = np.broadcast_to(train["strain"].mean(axis=0), test["strain"].shape)
-    guesses = {
-        "surrogate (ONNX)": predicted,
-        "nearest training image": take(train, _nearest(train["phase"], test["phase"])),
-        "cubic in volume fraction": {"stiffness": _regression(train, test), "strain": mean_strain},
-    }
-    generator = _decoder(run)
-    made = generator(_draws(generator, test["stiffness"], run.settings.seed))["phase"]
-    np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)  # type: ignore[arg-type]
-    solvers = {f"solver, {r} cells/pixel": solver(run.settings, r) for r in (1, 2, 4)}
-    few = take(phases, slice(4))
-    accuracy = {name: _errors(guess, test) for name, guess in guesses.items()}
-    coarse = in_batches(solvers["solver, 1 cells/pixel"], phases, 64)
-    fine = solvers["solver, 4 cells/pixel"](few)
-    accuracy["solver, 1 cells/pixel"] = _errors(coarse, test)
-    return {
-        "accuracy": accuracy,
-        "label_error": float(np.median(relative_frobenius(take(test, slice(4))["stiffness"], fine["stiffness"]))),
-        "milliseconds": {
-            "surrogate (ONNX), batch 1": _milliseconds(surrogate, take(phases, slice(1)), 10),
-            "surrogate (ONNX), batch 32": _milliseconds(surrogate, take(phases, np.arange(32) % len(test["phase"])), 3),
-            **{name: _milliseconds(model, few, 1) for name, model in solvers.items()},
-        },
-        "generator": {
-            "discs, generated": float(circular_share(made).mean()),
-            "discs, held-out data": float(circular_share(test["phase"]).mean()),
-            "volume fraction, correlation asked/made": float(
-                np.corrcoef(volume_fraction(made), volume_fraction(test["phase"]))[0, 1]
-            ),
-            "volume fraction, mean difference asked/made": float(
-                np.abs(volume_fraction(made) - volume_fraction(test["phase"])).mean()
-            ),
-        },
-    }
-
-
-def _decoder(run: Run) -> ForwardModel:
+def decoder(run: Run) -> ForwardModel:
     """Noise and stiffness -> phase: the ONNX generator, its faint grey removed."""
-    flow = FlowSampler.open(_onnx(run, "generator"))
+    flow = FlowSampler.open(onnx_file(run, "generator"))
     return compose(flow, FunctionModel(lambda a: {"phase": sharpen(a["phase"])}, flow.outputs, flow.outputs))
 
 
-def _draws(generator: ForwardModel, stiffness: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def draw_noise(generator: ForwardModel, stiffness: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Noise and condition, one sample for each wanted stiffness."""
     noise = generator.inputs[0]
     return {
@@ -243,81 +199,48 @@ def _draws(generator: ForwardModel, stiffness: np.ndarray, seed: int) -> dict[st
     }
 
 
-def _nearest(images: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Number of the image nearest to each query in the mean square."""
-    a, b = images.reshape(len(images), -1), queries.reshape(len(queries), -1)
-    return np.argmin((a**2).sum(axis=1) - 2 * b @ a.T, axis=1)
-
-
-def _regression(train: Arrays, test: Arrays) -> np.ndarray:
-    """Stiffness of the test samples from a cubic polynomial in the volume fraction."""
-    powers = [np.vander(volume_fraction(part["phase"]), 4) for part in (train, test)]
-    return powers[1] @ np.linalg.lstsq(powers[0], train["stiffness"])[0]
-
-
-def _errors(guess: Arrays, truth: Arrays) -> dict[str, float]:
-    """Median relative errors of the stiffness (Frobenius) and of the strain fluctuation (L2)."""
-    size = len(truth["strain"])
-    fluctuation = (truth["strain"] - np.eye(3)[:, :, None, None]).reshape(size, -1)
-    strain = np.linalg.norm((guess["strain"] - truth["strain"]).reshape(size, -1), axis=1)
-    return {
-        "stiffness": float(np.median(relative_frobenius(guess["stiffness"], truth["stiffness"]))),
-        "strain": float(np.median(strain / np.linalg.norm(fluctuation, axis=1))),
-    }
-
-
-def _milliseconds(model: ForwardModel, inputs: Arrays, repeats: int) -> float:
-    """Median wall time of one sample [ms], after one call that does not count."""
-    model(take(inputs, slice(1)))
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        model(inputs)
-        times.append((time.perf_counter() - began) / len(next(iter(inputs.values()))))
-    return 1000 * float(np.median(times))
-
-
 def design(run: Run) -> dict[str, Any]:
     """Design for held-out targets with the ONNX sessions; verify all methods with the same number of solves."""
     s = run.settings
-    split_data = Data(run)
-    train, test = split_data.train, split_data.test
-    generator, surrogate = _decoder(run), OnnxModel(_onnx(run, "surrogate"))
+    stored = Data(run)
+    chosen = np.random.default_rng([s.seed, 2]).choice(len(stored.held_out), s.targets, replace=False)
     verifier = solver(s, VERIFY_REFINE)
-    draw = sampler(s)
-    chosen = np.random.default_rng([s.seed, 2]).choice(len(test["phase"]), s.targets, replace=False)
     targets = []
-    with progress_bar(3 * s.targets, "4 design and verify") as bar:
+    with progress_bar(s.targets, "4 design and verify") as bar:
         for number, held_out in enumerate(chosen):
-            target = test["stiffness"][held_out]
-            objective = TensorTarget(target)
-            wanted = np.repeat(target[None], s.candidates, axis=0)
-            draws = _draws(generator, wanted, s.seed + 1 + number)
-            found = {
-                "generator + surrogate": inverse_design(
-                    generator, surrogate, verifier, objective, draws, solves=s.solves
-                )
-            }
-            bar.update()
-            near = np.argsort(objective(train), kind="stable")[: s.solves]
-            found["nearest in training set"] = verify(verifier, {"phase": train["phase"][near]}, objective)
-            bar.update()
-            cells = [draw(np.random.default_rng([s.seed, 3, number, k])) for k in range(s.solves)]
-            found["random search"] = verify(verifier, concatenate(cells), objective)
-            bar.update()
+            objective = TensorTarget(stored.test["stiffness"][held_out])
+            found = _search(run, number, objective, stored.train, verifier)
             targets.append(
                 {
-                    "sample": int(split_data.held_out[held_out]),
-                    "target": target.tolist(),
+                    "sample": int(stored.held_out[held_out]),
+                    "target": objective.target.tolist(),
                     "methods": {method: _outcome(c, objective) for method, c in found.items()},
                 }
             )
-            _keep(run, number, test["phase"][held_out], found, verifier)
+            _keep(run, number, stored.test["phase"][held_out], found, verifier)
+            bar.update()
     methods = targets[0]["methods"]
     return {
         "targets": targets,
         "median_error": {m: float(np.median([t["methods"][m]["error"] for t in targets])) for m in methods},
         "candidates_unverified": s.targets * (s.candidates - s.solves),
+    }
+
+
+def _search(
+    run: Run, number: int, objective: TensorTarget, train: Arrays, verifier: ConformingHomogenization
+) -> dict[str, Candidates]:
+    """The verified designs of each method for one target, with the same number of solves."""
+    s = run.settings
+    generator, surrogate = decoder(run), OnnxModel(onnx_file(run, "surrogate"))
+    draws = draw_noise(generator, np.repeat(objective.target[None], s.candidates, axis=0), s.seed + 1 + number)
+    near = np.argsort(objective(train), kind="stable")[: s.solves]
+    draw = sampler(s)
+    cells = [draw(np.random.default_rng([s.seed, 3, number, k])) for k in range(s.solves)]
+    return {
+        "generator + surrogate": inverse_design(generator, surrogate, verifier, objective, draws, solves=s.solves),
+        "nearest in training set": verify(verifier, {"phase": train["phase"][near]}, objective),
+        "random search": verify(verifier, concatenate(cells), objective),
     }
 
 
@@ -346,12 +269,3 @@ def _keep(
     mesh = verifier.mesh(found["generator + surrogate"].designs["phase"][0])
     for suffix in (".msh", ".xdmf", ".vtu"):
         write(mesh, folder / f"target_{number}{suffix}")
-
-
-STAGES: dict[str, Callable[[Run], dict[str, Any]]] = {
-    "data": data,
-    "learn": learn,
-    "export": export,
-    "evaluate": evaluate,
-    "design": design,
-}

@@ -3,8 +3,9 @@
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,38 +103,20 @@ def generate(
     store = Store.create(path, campaign.specs, description)
     done = {i for record in store.records() for i in range(record["start"], record["stop"])}
     todo = _ranges([i for i in range(campaign.size) if i not in done], shard)
-    finished, times = campaign.size - sum(stop - start for start, stop in todo), [0.0]
+    computed = sum(stop - start for start, stop in todo)
+    finished = campaign.size - computed
+    times = []
     if progress:
         progress(finished, campaign.size)
-
-    def keep(result: "_Shard") -> None:
-        nonlocal finished
-        store.append(result.start, result.stop, result.arrays, result.failures)
-        finished += result.stop - result.start
-        times.append(result.seconds)
-        if progress:
-            progress(finished, campaign.size)
-
-    if engine is None:
-        for start, stop in todo:
-            keep(_compute(campaign, start, stop))
-    else:
-        futures = [engine.submit(_compute, campaign, start, stop) for start, stop in todo]
-        try:
-            for future in as_completed(futures):
-                keep(future.result())
-        except BrokenExecutor as error:
-            raise GenmechError(
-                f"a process of the engine died (out of memory, or a crash in one sample) after {finished} of "
-                f"{campaign.size} samples, which are kept: repeat to go on, with fewer workers if memory is short"
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
+    with closing(_results(campaign, todo, engine)) as results:
+        for result in results:
+            store.append(result.start, result.stop, result.arrays, result.failures)
+            finished += result.stop - result.start
+            times.append(result.seconds)
+            if progress:
+                progress(finished, campaign.size)
     failures = {i: reason for i, reason in store.failures().items() if i < campaign.size}
-    computed = sum(stop - start for start, stop in todo)
-    seconds = time.perf_counter() - began
-    return Report(finished, computed, failures, seconds, float(np.median(times[1:] or times)))
+    return Report(finished, computed, failures, time.perf_counter() - began, float(np.median(times or [0.0])))
 
 
 @dataclass(frozen=True)
@@ -143,6 +126,25 @@ class _Shard:
     arrays: Arrays | None
     failures: Mapping[int, str]
     seconds: float
+
+
+def _results(campaign: Campaign, todo: list[tuple[int, int]], engine: Executor | None) -> Generator[_Shard, None, None]:
+    """Shards as they are finished; those not begun are given up when this is closed."""
+    if engine is None:
+        yield from (_compute(campaign, start, stop) for start, stop in todo)
+        return
+    futures = [engine.submit(_compute, campaign, start, stop) for start, stop in todo]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenExecutor as error:
+        raise GenmechError(
+            "a process of the engine died (out of memory, or a crash in one sample); finished samples are kept: "
+            "repeat to go on, with fewer workers if memory is short"
+        ) from error
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def _compute(campaign: Campaign, start: int, stop: int) -> _Shard:

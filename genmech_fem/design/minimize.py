@@ -8,7 +8,7 @@ import numpy as np
 from genmech_fem.design.objectives import Objective
 from genmech_fem.design.optimizers import Optimizer
 from genmech_fem.errors import ContractError
-from genmech_fem.fields import Arrays, check
+from genmech_fem.fields import Arrays, check, take
 from genmech_fem.forward import DifferentiableForwardModel, ForwardModel
 
 
@@ -60,38 +60,46 @@ def minimize(
         raise ContractError("minimize: expected a start of one sample")
     if set(bounds or {}) - set(arrays):
         raise ContractError(f"minimize: bounds name {sorted(bounds or {})}, the inputs are {sorted(arrays)}")
-    shapes = {name: array.shape[1:] for name, array in arrays.items()}
+    loop = _Loop(model, objective, {name: array.shape[1:] for name, array in arrays.items()})
     limits = [np.tile((bounds or {}).get(name, (-np.inf, np.inf)), (array.size, 1)) for name, array in arrays.items()]
-    best: dict[str, Arrays] = {}
-    history: list[float] = []
-    evaluations = 0
+    gradient = loop.gradient if isinstance(model, DifferentiableForwardModel) else None
+    message = optimizer.run(loop.value, gradient, loop.join(arrays)[0], np.concatenate(limits), iterations)
+    return DesignResult(loop.design, loop.outputs, loop.history[-1], tuple(loop.history), loop.evaluations, message)
 
-    def split(x: np.ndarray) -> dict[str, np.ndarray]:
-        parts = np.split(x, np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1], axis=1)
-        return {n: part.reshape(len(x), *shape) for part, (n, shape) in zip(parts, shapes.items(), strict=True)}
 
-    def join(values: Arrays) -> np.ndarray:
-        return np.concatenate([values[name].reshape(len(values[name]), -1) for name in shapes], axis=1)
+class _Loop:
+    """Between an optimiser's vectors (batch, size) and a model's arrays; keeps the best design."""
 
-    def value(x: np.ndarray) -> np.ndarray:
-        nonlocal evaluations
-        designs = split(x)
-        outputs = model(designs)
-        values = objective(outputs)
-        evaluations += len(x)
+    def __init__(self, model: ForwardModel, objective: Objective, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._model, self._objective, self._shapes = model, objective, shapes
+        self.design: Arrays = {}
+        self.outputs: Arrays = {}
+        self.history: list[float] = []
+        self.evaluations = 0
+
+    def value(self, x: np.ndarray) -> np.ndarray:
+        """Objective of each design."""
+        designs = self._split(x)
+        outputs = self._model(designs)
+        values = self._objective(outputs)
+        self.evaluations += len(x)
         i = int(np.argmin(values))
-        if not history or values[i] < history[-1]:
-            best["design"] = {name: array[i : i + 1].copy() for name, array in designs.items()}
-            best["outputs"] = {name: array[i : i + 1].copy() for name, array in outputs.items()}
-        history.append(min(float(values[i]), history[-1]) if history else float(values[i]))
+        best = self.history[-1] if self.history else np.inf
+        if values[i] < best or not self.history:
+            self.design, self.outputs = take(designs, slice(i, i + 1)), take(outputs, slice(i, i + 1))
+        self.history.append(min(float(values[i]), best))
         return values
 
-    def gradient(x: np.ndarray) -> np.ndarray:
-        designs = split(x)
-        return join(model.vjp(designs, objective.gradient(model(designs))))  # type: ignore[attr-defined]
+    def gradient(self, x: np.ndarray) -> np.ndarray:
+        """Gradient of each design's objective, by the model's vector-Jacobian product."""
+        designs = self._split(x)
+        cotangents = self._objective.gradient(self._model(designs))
+        return self.join(self._model.vjp(designs, cotangents))  # type: ignore[attr-defined]
 
-    differentiable = isinstance(model, DifferentiableForwardModel)
-    message = optimizer.run(
-        value, gradient if differentiable else None, join(arrays)[0], np.concatenate(limits), iterations
-    )
-    return DesignResult(best["design"], best["outputs"], history[-1], tuple(history), evaluations, message)
+    def join(self, arrays: Arrays) -> np.ndarray:
+        """One row for each design."""
+        return np.concatenate([arrays[name].reshape(len(arrays[name]), -1) for name in self._shapes], axis=1)
+
+    def _split(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        parts = np.split(x, np.cumsum([int(np.prod(shape)) for shape in self._shapes.values()])[:-1], axis=1)
+        return {n: p.reshape(len(x), *shape) for p, (n, shape) in zip(parts, self._shapes.items(), strict=True)}

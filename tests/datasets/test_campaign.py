@@ -93,7 +93,10 @@ def die(inputs):
 
 def test_a_worker_that_dies_is_reported_and_what_is_finished_is_kept(tmp_path):
     campaign = Campaign(FunctionModel(die, (ScalarSpec("x", 2),), (ScalarSpec("y", 2),)), draw, 50)
-    with local_processes(1) as engine, pytest.raises(GenmechError, match=r"a process of the engine died .* are kept"):
+    with (
+        local_processes(1) as engine,
+        pytest.raises(GenmechError, match=r"a process of the engine died .* finished samples are kept"),
+    ):
         generate(campaign, tmp_path, engine=engine, shard=1)
     first = next(i for i in range(50) if draw(np.random.default_rng([0, i]))["x"][0, 0] > 0.9)
     assert Store.open(tmp_path).read()[0].tolist() == list(range(first))
