@@ -19,6 +19,15 @@ def test_the_example_recovers_the_wanted_sources(tmp_path, monkeypatch, capsys):
     np.testing.assert_allclose(found[1], [12.0, 5.0], rtol=0.1)
 
 
+def test_every_row_of_the_figures_is_one_of_the_committed_results():
+    section = README.read_text().split("## Figures")[1].split("\n## ")[0]
+    rows = [" ".join(line.split()) for line in section.splitlines() if re.match(r"\| *\w", line)]
+    results = README.parent / "tests" / "benchmarks" / "results"
+    known = {" ".join(line.split()) for file in results.glob("*.md") for line in file.read_text().splitlines()}
+    assert len(rows) > 10
+    assert [row for row in rows if row not in known] == []
+
+
 def test_every_local_link_leads_somewhere():
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text())
     assert len(links) >= 8

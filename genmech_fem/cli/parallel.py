@@ -6,6 +6,7 @@ import signal
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from genmech_fem.errors import GenmechError
@@ -26,7 +27,9 @@ def in_parallel(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) 
     for args in arguments:
         receiver, sender = context.Pipe(duplex=False)
         child = context.Process(target=_call, args=(sender, task, args))
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child inherits it until its task begins
         child.start()
+        signal.signal(signal.SIGINT, handler)
         sender.close()
         ends.append(receiver)
         children.append(child)
@@ -34,8 +37,7 @@ def in_parallel(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) 
         answers = [_receive(end) for end in ends]
     except KeyboardInterrupt:
         for child in children:
-            if child.pid and child.is_alive():
-                os.kill(child.pid, signal.SIGINT)
+            _interrupt(child)
         raise
     finally:
         for child in children:
@@ -48,6 +50,7 @@ def in_parallel(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) 
 
 def _call(sender: Connection, task: Callable[..., Any], args: tuple[Any, ...]) -> None:
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sender.send((None, task(*args)))
     except KeyboardInterrupt:
         sender.send(("interrupted", None))
@@ -55,6 +58,14 @@ def _call(sender: Connection, task: Callable[..., Any], args: tuple[Any, ...]) -
         sender.send((str(error), None))
     except Exception:  # a bug: its traceback is the message
         sender.send((traceback.format_exc(), None))
+
+
+def _interrupt(child: BaseProcess) -> None:
+    """Wait for a child that Ctrl-C may have reached too; send it on to one that goes on."""
+    child.join(timeout=2)
+    while child.pid and child.is_alive():
+        os.kill(child.pid, signal.SIGINT)
+        child.join(timeout=2)
 
 
 def _receive(end: Connection) -> tuple[str | None, Any]:

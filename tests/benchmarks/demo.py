@@ -71,7 +71,12 @@ def demo_rows(seed: int, seconds: float, record: dict[str, Any]) -> list[dict[st
                 rows.append(row(f"target {number}, {method}: predicted error [%]", 100 * found["predicted_error"]))
     for name, errors in record["evaluate"]["accuracy"].items():
         rows += [row(f"{name}: median error of {field} [%]", 100 * error) for field, error in errors.items()]
-    rows += [row(f"{name} [ms a sample]", value) for name, value in record["evaluate"]["milliseconds"].items()]
+    times = record["evaluate"]["milliseconds"]
+    rows += [row(f"{name} [ms a sample]", value) for name, value in times.items()]
+    spent = 1000 * (record["seconds"]["data"] + record["seconds"]["learn"])
+    for name in (name for name in times if name.startswith("solver")):
+        saved = times[name] - times["surrogate (ONNX), batch 1"]
+        rows.append(row(f"calls that pay back data and training, against the {name}", spent / saved))
     rows += [row(name, value) for name, value in record["evaluate"]["generator"].items()]
     return rows
 

@@ -7,6 +7,7 @@ import platform
 import resource
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tabulate import tabulate
@@ -58,7 +59,27 @@ def write(name: str, figures: dict[str, Any], rows: list[dict[str, Any]], seeds:
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
-    table = tabulate(rows, headers="keys", tablefmt="github", floatfmt=".4g", missingval="")
-    summary = tabulate(list(figures.items()), headers=("figure", "value"), tablefmt="github", floatfmt=".4g")
-    (RESULTS / f"{stem}.md").write_text(f"# {name}\n\n{summary}\n\n{table}\n")
-    print(f"{summary}\n\n{table}")
+    page = markdown(name, result)
+    (RESULTS / f"{stem}.md").write_text(page)
+    print(page)
+
+
+def markdown(name: str, result: dict[str, Any]) -> str:
+    """The figures, what the seeds have in common, and all rows as Markdown tables."""
+    tables = {
+        "Figures": tabulate(list(result["figures"].items()), ("figure", "value"), tablefmt="github", floatfmt=".4g"),
+        f"Over the seeds {result['seeds']}": tabulate(
+            _over_seeds(result["rows"]), ("measured", "median", "least", "most"), tablefmt="github", floatfmt=".3g"
+        ),
+        "All rows": tabulate(result["rows"], headers="keys", tablefmt="github", floatfmt=".4g", missingval=""),
+    }
+    return f"# {name}\n\n" + "\n".join(f"## {title}\n\n{table}\n" for title, table in tables.items())
+
+
+def _over_seeds(rows: list[dict[str, Any]]) -> list[tuple[str, float, float, float]]:
+    """Median, least and greatest value of what every seed measured."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.get("seed") is not None:
+            values.setdefault(row["what"], []).append(row["value"])
+    return [(what, median(found), min(found), max(found)) for what, found in values.items()]
