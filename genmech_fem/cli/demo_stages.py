@@ -93,6 +93,7 @@ def learn(run: Run) -> dict[str, Any]:
 def _learn(run: Run, name: str) -> dict[str, Any]:
     """Train one network with a progress bar, from its checkpoint if there is one, and write its weights."""
     torch.set_num_threads(1)
+    torch.manual_seed(run.settings.seed)  # the first weights; this process trains one network and ends
     model, tensors, recipe, symmetries = {"generator": _generator, "surrogate": _surrogate}[name](run)
     checkpoint = run.folder / "checkpoints" / f"{name}.safetensors"
     curve_file = checkpoint.with_suffix(".curve.json")
