@@ -37,3 +37,8 @@ def test_the_stiffness_of_an_image_is_positive_and_below_the_voigt_bound(tmp_pat
     assert np.linalg.eigvalsh(stiffness).min() > 0.1
     E, nu = 18.0, 0.3
     assert stiffness[0, 0] < E * (1 - nu) / ((1 + nu) * (1 - 2 * nu))
+
+
+def test_a_network_learns_stiffness_through_the_solver():
+    errors = load("learn_through_solver").main(samples=128, steps=150)
+    assert errors["network"] < 0.6 * errors["mean modulus"]

@@ -6,10 +6,18 @@ from genmech_fem.adapters.homogenization import (
     GLASS,
     ConformingHomogenization,
     Material,
+    phase_values,
     pixel_homogenization,
 )
 from genmech_fem.adapters.meshes import dolfinx_mesh, phase_field
-from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values, sample_state
+from genmech_fem.adapters.problem_model import (
+    LinearMap,
+    ProblemModel,
+    as_vector,
+    cell_values,
+    sample_history,
+    sample_state,
+)
 from genmech_fem.adapters.sampling import locate, sampling_matrices
 
 __all__ = [
@@ -24,7 +32,9 @@ __all__ = [
     "dolfinx_mesh",
     "locate",
     "phase_field",
+    "phase_values",
     "pixel_homogenization",
+    "sample_history",
     "sample_state",
     "sampling_matrices",
 ]

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
+from scipy import sparse
 
 from genmech_fem.adapters.meshes import dolfinx_mesh, phase_field
-from genmech_fem.adapters.problem_model import ProblemModel, as_vector, cell_values
+from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values
 from genmech_fem.adapters.sampling import sampling_matrices
-from genmech_fem.errors import ConvergenceError, MeshingError
-from genmech_fem.fields import Arrays, FieldSpec, ScalarSpec, check
+from genmech_fem.errors import ContractError, ConvergenceError, MeshingError
+from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, check
 from genmech_fem.geometry import Mesh, periodic_mesh
 from genmech_fem.microstructure import phase_grid, phase_spec
-from genmech_fem.problems.homogenization import PeriodicElasticity
+from genmech_fem.problems.homogenization import PeriodicHomogenization, periodic_elasticity
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ class ConformingHomogenization:
         """Conforming periodic mesh of one phase field (nx, ny)."""
         return periodic_mesh(phase, refine=self.refine)
 
-    def problem(self, phase: np.ndarray) -> PeriodicElasticity:
+    def problem(self, phase: np.ndarray) -> PeriodicHomogenization:
         """The solved problem of one phase field (nx, ny)."""
         domain, tags = dolfinx_mesh(self.mesh(phase))
-        problem = PeriodicElasticity(domain)
+        problem = periodic_elasticity(domain)
         for name, control in problem.controls.items():
             phase_field(domain, tags, np.array([getattr(m, name) for m in (self.matrix, self.inclusion)]), control)
         problem.solve()
@@ -113,23 +114,44 @@ class ConformingHomogenization:
         return problem.observe()["stiffness"], strain
 
 
-def pixel_homogenization(resolution: int, poisson_ratio: float = 0.3) -> ProblemModel:
-    """Differentiable map from a modulus on pixels to the effective stiffness, one Q1 element a pixel.
+def pixel_homogenization(resolution: int, poisson_ratio: float = 0.3, dimension: int = 2) -> ProblemModel:
+    """Differentiable map from a modulus on pixels or voxels to the effective stiffness, one Q1 element each.
 
-    The input is ``youngs_modulus`` (batch, nx, ny) [GPa], the output ``stiffness``
-    (batch, 6) [GPa], the upper triangle of the Mandel matrix C* (plane strain).
+    The input is ``youngs_modulus`` (batch, nx, ny[, nz]) [GPa], the output ``stiffness``
+    (batch, 6) or (batch, 21) [GPa], the upper triangle of the Mandel matrix C* (2D: plane strain).
 
     Args:
         resolution: Pixels along each side of the unit cell.
         poisson_ratio: Poisson's ratio of every pixel [1].
+        dimension: 2 or 3.
     """
-    domain = dmesh.create_unit_square(MPI.COMM_SELF, resolution, resolution, dmesh.CellType.quadrilateral)
-    problem = PeriodicElasticity(domain)
-    problem.controls["poisson_ratio"].x.array[:] = poisson_ratio
-    modulus = FieldSpec("youngs_modulus", phase_grid(resolution), (), "GPa")
-    stiffness = ScalarSpec("stiffness", 6, "GPa")
+    cell = dmesh.CellType.quadrilateral if dimension == 2 else dmesh.CellType.hexahedron
+    create = dmesh.create_unit_square if dimension == 2 else dmesh.create_unit_cube
+    problem = periodic_elasticity(create(MPI.COMM_SELF, *[resolution] * dimension, cell))
+    problem.set_controls({"poisson_ratio": np.full(resolution**dimension, poisson_ratio)})
+    grid = Grid((resolution,) * dimension, (0.0,) * dimension, (1.0,) * dimension)
+    modulus = FieldSpec("youngs_modulus", grid, (), "GPa")
+    stiffness = ScalarSpec("stiffness", problem.loads * (problem.loads + 1) // 2, "GPa")
     return ProblemModel(
         problem,
         (cell_values(problem.controls["youngs_modulus"], modulus, "youngs_modulus"),),
         (as_vector(stiffness, "stiffness"),),
     )
+
+
+def phase_values(tags: np.ndarray, spec: ScalarSpec, source: str) -> LinearMap:
+    """Map one value a phase to a control with one value a cell, so that gradients are those of the phases' moduli.
+
+    Args:
+        tags: Phase of each cell of this process (cells,), in the order of the mesh's cells.
+        spec: Vector of the values, `spec.size` phases.
+        source: Name of the control.
+
+    Raises:
+        ContractError: A tag is not that of a phase.
+    """
+    tags = np.asarray(tags)
+    if tags.min() < 0 or tags.max() >= spec.size:
+        raise ContractError(f"phase_values: expected tags from 0 to {spec.size - 1}, got {tags.min()} to {tags.max()}")
+    cells = np.arange(len(tags))
+    return LinearMap(spec, source, sparse.csr_array((np.ones(len(tags)), (cells, tags)), shape=(len(tags), spec.size)))

@@ -1,5 +1,6 @@
 """A DOLFINx `Problem` as a ForwardModel: linear maps from arrays to controls and from observables to arrays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from genmech_fem.adapters.sampling import sampling_matrices
 from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec, check
 from genmech_fem.problems.problem import Problem
+from genmech_fem.problems.transient import TransientProblem
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,40 @@ def sample_state(state: fem.Function, spec: FieldSpec) -> LinearMap:
         ContractError: The place is not a Grid, the value shapes differ, or points of the
             grid lie outside the mesh.
     """
+    return LinearMap(spec, "state", _sampling(state, spec, spec.value_shape))
+
+
+def sample_history(problem: TransientProblem, spec: FieldSpec) -> LinearMap:
+    """Map the history of a problem in time to its values at the points of a grid.
+
+    Args:
+        problem: The problem.
+        spec: Field of value shape (steps + 1, *value shape of the state).
+
+    Raises:
+        ContractError: As of `sample_state`.
+    """
+    times = problem.steps + 1
+    if spec.value_shape[:1] != (times,):
+        raise ContractError(f"sample_history: expected value shape ({times}, ...), got {spec}")
+    once = _sampling(problem.state, spec, spec.value_shape[1:])
+    return LinearMap(spec, "state", sparse.csr_array(sparse.kron(sparse.identity(times), once)))
+
+
+def _sampling(state: fem.Function, spec: FieldSpec, value_shape: tuple[int, ...]) -> sparse.csr_array:
+    """Matrix from dofs to values (*value_shape, *grid) in a row."""
     space = state.function_space
     shape = tuple(int(n) for n in space.value_shape)
-    if not isinstance(spec.place, Grid) or spec.value_shape != shape:
-        raise ContractError(f"sample_state: expected a Grid and value shape {shape}, got {spec}")
+    if not isinstance(spec.place, Grid) or value_shape != shape:
+        raise ContractError(f"expected a Grid and value shape {shape}, got {spec}")
     values, _ = sampling_matrices(space, spec.place.points())
     outside = int((values.sum(axis=1) < 0.5).sum())
     if outside:
-        raise ContractError(f"sample_state: {outside} of {values.shape[0]} grid points lie outside the mesh")
+        raise ContractError(f"{outside} of {values.shape[0]} grid points of '{spec.name}' lie outside the mesh")
     size = int(np.prod(shape))
     by_point = sparse.csr_array(sparse.kron(values, sparse.identity(size)))
     order = np.arange(by_point.shape[0]).reshape(-1, size).T.ravel()
-    return LinearMap(spec, "state", by_point[order])
+    return by_point[order]
 
 
 def as_vector(spec: ScalarSpec, source: str) -> LinearMap:
@@ -98,41 +122,58 @@ class ProblemModel:
             ConvergenceError: A solve failed; the message names the sample.
         """
         arrays = check(inputs, self.inputs)
-        samples = [self._observe(arrays, i) for i in range(len(next(iter(arrays.values()))))]
-        return {
-            m.spec.name: np.stack([(m.matrix @ sample[m.source]).reshape(m.spec.shape) for sample in samples])
-            for m in self._outputs
-        }
+        return self._gather([self._solve(arrays, i, {m.source for m in self._outputs}) for i in range(_batch(arrays))])
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
         """Gradient of ``sum(cotangents * outputs)`` by one solve and one adjoint solve a sample."""
-        arrays = check(inputs, self.inputs)
+        return self.linearize(inputs)[1](cotangents)
+
+    def linearize(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], Callable[[Arrays], dict[str, np.ndarray]]]:
+        """Solve every sample and keep its state.
+
+        Returns:
+            The outputs, and a function from cotangents to gradients that needs one adjoint
+            solve a sample; other calls of the model in between do not disturb it.
+        """
+        arrays = {name: array.copy() for name, array in check(inputs, self.inputs).items()}
+        samples = [self._solve(arrays, i, {"state", *(m.source for m in self._outputs)}) for i in range(_batch(arrays))]
+        states = [sample["state"] for sample in samples]
+        return self._gather(samples), lambda cotangents: self._pull_back(arrays, states, cotangents)
+
+    def _pull_back(self, arrays: Arrays, states: list[np.ndarray], cotangents: Arrays) -> dict[str, np.ndarray]:
         given = check(cotangents, tuple(s for s in self.outputs if s.name in cotangents), "cotangent")
         gradients = {name: np.zeros(array.shape) for name, array in arrays.items()}
-        for i in range(len(next(iter(arrays.values())))):
-            self._observe(arrays, i)
+        for i, state in enumerate(states):
             inner: dict[str, np.ndarray] = {}
             for m in self._outputs:
                 if m.spec.name in given:
                     pulled = m.matrix.T @ given[m.spec.name][i].ravel()
                     inner[m.source] = inner.get(m.source, 0.0) + pulled
+            self._set(arrays, i)
+            self.problem.restore(state)
             back = self.problem.pull_back(inner)
             for m in self._inputs:
-                gradients[m.spec.name][i] = (m.matrix.T @ back[m.source].ravel()).reshape(m.spec.shape)
+                gradients[m.spec.name][i] += (m.matrix.T @ back[m.source].ravel()).reshape(m.spec.shape)
         return gradients
 
-    def _observe(self, arrays: Arrays, i: int) -> dict[str, np.ndarray]:
-        for m in self._inputs:
-            control = self.problem.controls[m.source]
-            values = m.matrix @ arrays[m.spec.name][i].ravel()
-            if isinstance(control, fem.Function):
-                control.x.array[: len(values)] = values
-                control.x.scatter_forward()
-            else:
-                control.value = values.reshape(control.value.shape)
+    def _gather(self, samples: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        return {
+            m.spec.name: np.stack([(m.matrix @ sample[m.source]).reshape(m.spec.shape) for sample in samples])
+            for m in self._outputs
+        }
+
+    def _set(self, arrays: Arrays, i: int) -> None:
+        self.problem.set_controls({m.source: m.matrix @ arrays[m.spec.name][i].ravel() for m in self._inputs})
+
+    def _solve(self, arrays: Arrays, i: int, names: set[str]) -> dict[str, np.ndarray]:
+        self._set(arrays, i)
         self.problem.state.x.array[:] = 0.0  # a cold start: a sample does not depend on the one before
         try:
             self.problem.solve()
-        except ConvergenceError as error:
-            raise ConvergenceError(f"sample {i}: {error}") from error
-        return self.problem.observe()
+        except (ConvergenceError, ValueError) as error:
+            raise type(error)(f"sample {i}: {error}") from error
+        return self.problem.observe(names)
+
+
+def _batch(arrays: Arrays) -> int:
+    return len(next(iter(arrays.values())))

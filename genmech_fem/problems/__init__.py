@@ -16,29 +16,63 @@ try:
 except ImportError as error:
     raise MissingExtraError("dolfinx", "fem") from error
 
+from genmech_fem.problems.conditions import (
+    BodyForce,
+    Clamped,
+    Dirichlet,
+    Flux,
+    Pressure,
+    Roller,
+    Source,
+    Tags,
+    Traction,
+)
 from genmech_fem.problems.diffusion import diffusion
+from genmech_fem.problems.elasticity import elasticity, lame
+from genmech_fem.problems.fourier import Fourier
+from genmech_fem.problems.heat import TimeSteps, transient_heat
+from genmech_fem.problems.homogenization import PeriodicHomogenization, periodic_conduction, periodic_elasticity
 from genmech_fem.problems.hyperelasticity import (
     extension_energies,
-    lame,
+    hyperelasticity,
     neo_hookean,
     set_pixels,
-    solve_at_load,
     uniaxial_extension,
 )
+from genmech_fem.problems.linear import LinearSolver, SolverOptions
+from genmech_fem.problems.newton import Newton
 from genmech_fem.problems.problem import Problem
-from genmech_fem.problems.solver import DirectSolver, Newton
+from genmech_fem.problems.transient import TransientProblem
 from genmech_fem.problems.variational import VariationalProblem
 
 __all__ = [
-    "DirectSolver",
+    "BodyForce",
+    "Clamped",
+    "Dirichlet",
+    "Flux",
+    "Fourier",
+    "LinearSolver",
     "Newton",
+    "PeriodicHomogenization",
+    "Pressure",
     "Problem",
+    "Roller",
+    "SolverOptions",
+    "Source",
+    "Tags",
+    "TimeSteps",
+    "Traction",
+    "TransientProblem",
     "VariationalProblem",
     "diffusion",
+    "elasticity",
     "extension_energies",
+    "hyperelasticity",
     "lame",
     "neo_hookean",
+    "periodic_conduction",
+    "periodic_elasticity",
     "set_pixels",
-    "solve_at_load",
+    "transient_heat",
     "uniaxial_extension",
 ]

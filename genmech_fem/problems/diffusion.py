@@ -1,49 +1,99 @@
 """Steady heat conduction, or Darcy flow: - div(kappa grad u) = f."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import ufl
 from dolfinx import fem, mesh
 
+from genmech_fem.problems.conditions import (
+    Condition,
+    Dirichlet,
+    Flux,
+    Source,
+    Tags,
+    apply,
+    cell_control,
+    stiffness_degree,
+)
+from genmech_fem.problems.linear import SolverOptions
 from genmech_fem.problems.variational import VariationalProblem
+
+HELD_AND_HEATED: tuple[Condition, ...] = (Dirichlet(), Source())
+"""u = 0 on the whole boundary and f = 1."""
 
 
 def diffusion(
     domain: mesh.Mesh,
+    conditions: Sequence[Condition] = HELD_AND_HEATED,
     *,
     degree: int = 1,
-    fixed: Callable[[np.ndarray], np.ndarray] | None = None,
+    anisotropic: bool = False,
+    tags: Tags | None = None,
     quadrature_degree: int | None = None,
+    solver: SolverOptions | None = None,
 ) -> VariationalProblem:
-    r"""Make the problem :math:`\int \kappa \nabla u \cdot \nabla v \, dx = \int f v \, dx` with given boundary values.
+    r"""Make the problem :math:`\int \nabla u \cdot \kappa \nabla v \, dx = \int f v \, dx + \int q v \, ds`.
 
-    Controls: ``conductivity`` kappa [W/(m K)], one value a cell, at first 1; ``source`` f
-    [W/m^3], at first 1; ``boundary_value`` [K], at first 0. The observable ``compliance``
-    is the integral of f u.
+    Controls: ``conductivity`` kappa [W/(m K)], one value a cell, at first 1 or the unit
+    tensor; and one for each condition, by default ``boundary_value`` u [K], at first 0, and
+    ``source`` f [W/m^3], at first 1.
+
+    Observables: ``dissipation``, the integral of grad u . kappa grad u; ``compliance``, the
+    work of the loads (integral of f u and of q u), if there are any; the means in each cell
+    ``gradient`` of u [K/m] and ``flux`` - kappa grad u [W/m^2], shape (cells * dimension,).
 
     Args:
         domain: The mesh.
+        conditions: `Dirichlet`, `Source` and `Flux`; elsewhere the boundary is insulated.
         degree: Polynomial degree of u.
-        fixed: Tells for points (3, n) which are on the part where u is given; by default
-            the whole boundary. The rest is insulated.
-        quadrature_degree: Degree of the quadrature; by default as UFL estimates it.
+        anisotropic: The conductivity is a symmetric tensor; its dofs in a cell are the lower
+            triangle row by row, xx, xy, yy, xz, yz, zz.
+        tags: Tags that the conditions refer to.
+        quadrature_degree: Of all integrals; by default what the order of convergence needs.
+        solver: PETSc options.
+
+    Raises:
+        TypeError: A condition does not fit.
+        ValueError: A condition has a wrong place or value.
     """
-    space = fem.functionspace(domain, ("Lagrange", degree))
-    state = fem.Function(space, name="temperature")
-    conductivity = fem.Function(fem.functionspace(domain, ("DG", 0)), name="conductivity")
-    conductivity.x.array[:] = 1.0
-    source, boundary_value = fem.Constant(domain, 1.0), fem.Constant(domain, 0.0)
-    side = domain.topology.dim - 1
-    facets = mesh.locate_entities_boundary(domain, side, fixed or (lambda x: np.full(x.shape[1], True)))
-    dofs = fem.locate_dofs_topological(space, side, facets)
-    v = ufl.TestFunction(space)
-    dx = ufl.dx(domain=domain, metadata={} if quadrature_degree is None else {"quadrature_degree": quadrature_degree})
-    return VariationalProblem(
-        (conductivity * ufl.inner(ufl.grad(state), ufl.grad(v)) - source * v) * dx,
-        state,
-        controls={"conductivity": conductivity, "source": source, "boundary_value": boundary_value},
-        bcs=[fem.dirichletbc(boundary_value, dofs, space)],
-        observables={"compliance": source * state * dx},
-        symmetric=True,
+    applied = apply(
+        conditions,
+        domain,
+        allowed=(Dirichlet, Source, Flux),
+        shape=(),
+        degree=degree,
+        tags=tags,
+        quadrature_degree=quadrature_degree,
     )
+    dimension = domain.geometry.dim
+    conductivity = cell_control(domain, "conductivity", np.eye(dimension) if anisotropic else 1.0)
+    state, v = fem.Function(applied.space, name="temperature"), ufl.TestFunction(applied.space)
+    chosen = stiffness_degree(domain, degree) if quadrature_degree is None else quadrature_degree
+    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": chosen})
+    flux = -conductivity * ufl.grad(state)
+    return VariationalProblem(
+        -ufl.inner(flux, ufl.grad(v)) * dx - applied.work(v),
+        state,
+        controls={"conductivity": conductivity, **applied.controls},
+        bcs=applied.bcs,
+        observables={
+            "dissipation": -ufl.inner(flux, ufl.grad(state)) * dx,
+            "gradient": ufl.grad(state),
+            "flux": flux,
+            **({"compliance": applied.work(state)} if applied.loads else {}),
+        },
+        positive=_leading_minors(conductivity) if anisotropic else {"conductivity": conductivity},
+        solver=replace(solver or SolverOptions(), symmetric=True),
+    )
+
+
+def _leading_minors(tensor: fem.Function) -> dict[str, Any]:
+    """Expressions that are all positive if and only if a symmetric tensor is positive definite."""
+    minors = {}
+    for n in range(1, tensor.ufl_shape[0] + 1):
+        block = ufl.as_matrix([[tensor[i, j] for j in range(n)] for i in range(n)])
+        minors[f"det conductivity[:{n}, :{n}]"] = ufl.det(block) if n > 1 else tensor[0, 0]
+    return minors

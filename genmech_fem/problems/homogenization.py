@@ -1,29 +1,79 @@
-"""Effective stiffness of a periodic linear-elastic cell.
+"""Effective stiffness or conductivity of a periodic cell.
 
-For each unit strain E_k of the Mandel basis the periodic corrector w_k satisfies
-int (E_k + e(w_k)) : C : e(v) dx = 0 for all periodic v, and
-C*_kl = 1/|Y| int (E_k + e(w_k)) : C : (E_l + e(w_l)) dx.
-Suquet, Elements of homogenization (1987), doi:10.1007/3-540-17616-0_15. In 2D the cell is
-in plane strain.
+For each unit gradient E_k the periodic corrector w_k satisfies
+int sigma(E_k + e(w_k)) : e(v) dx = 0 for all periodic v, and
+C*_kl = 1/|Y| int sigma(E_k + e(w_k)) : (E_l + e(w_l)) dx.
+Suquet, Elements of homogenization (1987), doi:10.1007/3-540-17616-0_15. In elasticity e is the
+symmetric gradient and E_k the Mandel basis; in conduction e is the gradient.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Literal
 
 import basix.ufl
 import numpy as np
 import ufl
-from dolfinx import fem, mesh
-from dolfinx.fem import petsc
+from dolfinx import fem, la, mesh
 from mpi4py import MPI
 
-from genmech_fem.errors import ConvergenceError
+from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.metrics import symmetric_matrix, upper_triangle
+from genmech_fem.problems.checks import check_finite, check_mesh, check_real
+from genmech_fem.problems.elasticity import Hypothesis, check_hypothesis, lame
+from genmech_fem.problems.forms import JIT_OPTIONS, assemble, new_matrix
+from genmech_fem.problems.fourier import Fourier, FourierSolver, voxel_shape
+from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.periodic import periodic_space
-from genmech_fem.problems.problem import Problem
-from genmech_fem.problems.solver import DirectSolver
+from genmech_fem.problems.problem import Problem, Snapshot
+
+type Method = Literal["auto", "assembled"] | Fourier
+
+VOXELS = 512
+"""Cells from which the Fourier solver is taken for 3D voxels."""
+
+
+@dataclass(frozen=True)
+class Modulus:
+    """A coefficient of the law.
+
+    Args:
+        name: Its name as a control.
+        reference: First value, and that of the homogeneous medium that preconditions the Fourier method.
+        lower: Values (eigenvalues of a tensor) have to be above.
+        upper: And below.
+    """
+
+    name: str
+    reference: float = 1.0
+    lower: float = 0.0
+    upper: float = np.inf
+
+
+@dataclass(frozen=True)
+class Physics:
+    """What is homogenised.
+
+    Args:
+        effective: Name of the effective tensor.
+        fields: Names of the local gradient and of what the law makes of it.
+        moduli: Coefficients of the law.
+        law: Stress or flux in UFL of the gradient and the moduli; linear in the gradient.
+        vector: The unknown is a displacement, else a scalar.
+        tensor: The one modulus is a symmetric tensor.
+    """
+
+    effective: str
+    fields: tuple[str, str]
+    moduli: tuple[Modulus, ...]
+    law: Callable[..., Any]
+    vector: bool
+    tensor: bool = False
+
+    def basis(self, dimension: int) -> np.ndarray:
+        """Unit gradients (loads, dimension, dimension), or (loads, dimension) of a scalar."""
+        return mandel_basis(dimension) if self.vector else np.eye(dimension)
 
 
 def mandel_basis(dimension: int) -> np.ndarray:
@@ -35,83 +85,181 @@ def mandel_basis(dimension: int) -> np.ndarray:
     return basis
 
 
-class PeriodicElasticity(Problem):
-    """Linear elasticity of a periodic cell under all unit strains.
+def _isotropic(strain: Any, mu: Any, lmbda: Any) -> Any:
+    return lmbda * ufl.tr(strain) * ufl.Identity(strain.ufl_shape[0]) + 2 * mu * strain
 
-    The state holds the correctors, value shape (loads, dimension), fixed by the mean
-    of one node; the observable ``stiffness`` is the upper triangle of C* in Mandel
-    notation, in the unit of the modulus.
+
+def _hooke(strain: Any, youngs_modulus: Any, poisson_ratio: Any) -> Any:
+    return _isotropic(strain, *lame(youngs_modulus, poisson_ratio))
+
+
+def _hooke_plane_stress(strain: Any, youngs_modulus: Any, poisson_ratio: Any) -> Any:
+    mu, _ = lame(youngs_modulus, poisson_ratio)
+    return _isotropic(strain, mu, youngs_modulus * poisson_ratio / (1 - poisson_ratio**2))
+
+
+def _fourier(gradient: Any, conductivity: Any) -> Any:
+    return conductivity * gradient
+
+
+_YOUNG, _CONDUCTIVITY = Modulus("youngs_modulus"), Modulus("conductivity")
+ELASTICITY = Physics(
+    "stiffness", ("strain", "stress"), (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 0.5)), _hooke, vector=True
+)
+PLANE_STRESS = Physics(
+    "stiffness",
+    ("strain", "stress"),
+    (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 1.0)),
+    _hooke_plane_stress,
+    vector=True,
+)
+CONDUCTION = Physics("conductivity", ("gradient", "flux"), (_CONDUCTIVITY,), _fourier, vector=False)
+ANISOTROPIC_CONDUCTION = Physics(
+    "conductivity", ("gradient", "flux"), (_CONDUCTIVITY,), _fourier, vector=False, tensor=True
+)
+
+
+class PeriodicHomogenization(Problem):
+    """A periodic cell under all unit gradients.
+
+    The state holds the correctors, value shape (loads, dimension), or (loads,) of a scalar,
+    zero at the first node; the observable named ``physics.effective`` is the upper triangle
+    of the effective tensor (stiffness in Mandel notation), in the unit of the modulus.
+
+    Voxel cells in 3D are solved by conjugate gradients with a Fourier preconditioner, others
+    by `LinearSolver`.
 
     Args:
         domain: Mesh of a box with matching opposite sides, on one process.
+        physics: `ELASTICITY`, `PLANE_STRESS`, `CONDUCTION` or `ANISOTROPIC_CONDUCTION`.
         degree: Polynomial degree.
+        method: ``assembled``, or `Fourier` on voxels or pixels, in place of the choice.
+        solver: PETSc options of the assembled method.
 
     Attributes:
-        controls: ``youngs_modulus`` [stress] and ``poisson_ratio`` [1], one value per cell.
+        controls: The moduli, one value per cell (of a symmetric tensor its lower triangle row by row).
         state: The correctors [length].
+
+    Raises:
+        MeshingError: Opposite sides do not match, or cells are bad.
+        ValueError: Several processes, or the Fourier method on another mesh than one of voxels.
     """
 
-    def __init__(self, domain: mesh.Mesh, *, degree: int = 1) -> None:
-        self.dimension = domain.geometry.dim
-        self.loads = len(mandel_basis(self.dimension))
-        self._key = (domain.basix_cell().name, self.dimension, degree)
-        space = periodic_space(domain, (self.dimension,), degree)
-        self.state = fem.Function(periodic_space(domain, (self.loads, self.dimension), degree), name="corrector")
-        moduli = fem.functionspace(domain, ("DG", 0))
-        self.controls = {name: fem.Function(moduli, name=name) for name in ("youngs_modulus", "poisson_ratio")}
-        tensors = fem.functionspace(domain, ("DG", 0, (self.loads, self.loads)))
+    def __init__(
+        self,
+        domain: mesh.Mesh,
+        physics: Physics,
+        *,
+        degree: int = 1,
+        method: Method = "auto",
+        solver: SolverOptions | None = None,
+    ) -> None:
+        check_real()
+        check_mesh(domain)
+        self.physics, self.dimension = physics, domain.geometry.dim
+        self.loads = len(physics.basis(self.dimension))
+        self._components = self.dimension if physics.vector else 1
+        self._key = (physics, domain.basix_cell().name, self.dimension, degree)
+        symbols = _symbols(*self._key)
+        shape = (self.dimension,) if physics.vector else ()
+        space = periodic_space(domain, shape, degree)
+        self.state = fem.Function(periodic_space(domain, (self.loads, *shape), degree), name="corrector")
+        moduli = fem.functionspace(domain, symbols.elements["moduli"])
+        unit = np.eye(self.dimension)[np.tril_indices(self.dimension)] if physics.tensor else np.ones(1)
+        self.controls = {modulus.name: fem.Function(moduli, name=modulus.name) for modulus in physics.moduli}
+        for modulus in physics.moduli:
+            self.controls[modulus.name].x.array.reshape(-1, len(unit))[:] = modulus.reference * unit
+        tensors = fem.functionspace(domain, symbols.elements["tensor"])
         self._weights, self._adjoint = fem.Function(tensors), fem.Function(self.state.function_space)
-        self._spaces = {"vector": space, "correctors": self.state.function_space, "tensor": tensors, "moduli": moduli}
-        self._pinned = fem.dirichletbc(np.zeros(self.dimension), np.array([0], dtype=np.int32), space)
-        self._solver: DirectSolver | None = None
+        self._spaces = {"field": space, "correctors": self.state.function_space, "tensor": tensors, "moduli": moduli}
+        self._pinned = fem.dirichletbc(np.zeros(shape), np.array([0], dtype=np.int32), space)
+        self._options = SolverOptions(symmetric=True, petsc_options=(solver or SolverOptions()).petsc_options)
+        self._fourier, self._voxels = self._choose(method)
+        self._system: tuple[la.MatrixCSR, LinearSolver | FourierSolver] | None = None
+        self._factorised: Snapshot | None = None
+        self._solved: Snapshot | None = None
 
     @cached_property
     def volume(self) -> float:
         """Volume |Y| of the cell [length^dimension]."""
-        x = self.state.function_space.mesh.geometry.x[:, : self.dimension]
-        return float(np.prod(x.max(axis=0) - x.min(axis=0)))
+        return float(np.prod(np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0)))
 
     def solve(self) -> fem.Function:
         """Compute all correctors with one factorisation.
 
         Raises:
-            ValueError: A modulus is not positive or a Poisson ratio is outside (-1, 0.5).
+            ValueError: A modulus is not positive (definite), or a Poisson ratio is outside (-1, 0.5).
             ConvergenceError: The linear solve failed.
         """
-        _check_moduli(**{name: control.x.array for name, control in self.controls.items()})
-        solver = self._factorise()
-        self.state.x.array[:] = self._solve(solver, fem.assemble_vector(self._form("loads")).array)
+        check_finite(self.controls, self._domain.comm)
+        self._check_moduli()
+        self.state.x.array[:] = self._solve(fem.assemble_vector(self._form("loads")).array)
+        self._mark_solved()
         return self.state
 
-    def observe(self) -> dict[str, np.ndarray]:
-        """The correctors' dofs ``state`` and ``stiffness``, shape (loads (loads + 1) / 2,)."""
-        energies = fem.assemble_vector(self._form("energies")).array.reshape(-1, self.loads, self.loads)
-        return {
-            "state": self.state.x.array.copy(),
-            "stiffness": upper_triangle(energies.sum(axis=0) / self.volume),
-        }
+    def restore(self, state: np.ndarray) -> None:
+        """Take correctors (dofs,) for the solution of the present moduli."""
+        if np.shape(state) != self.state.x.array.shape:
+            raise ContractError(f"state: expected the dofs, shape {self.state.x.array.shape}, got {np.shape(state)}")
+        self.state.x.array[:] = state
+        self._mark_solved()
+
+    def observe(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """The correctors' dofs ``state`` and the effective tensor, shape (loads (loads + 1) / 2,).
+
+        Raises:
+            ContractError: A name is unknown.
+        """
+        known = ("state", self.physics.effective)
+        names = known if names is None else list(names)
+        if not set(names) <= set(known):
+            raise ContractError(f"observe: expected names among {known}, got {sorted(set(names) - set(known))}")
+        return {name: self.state.x.array.copy() if name == "state" else self._effective() for name in names}
 
     def pull_back(self, cotangents: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Gradient of ``sum(cotangents * observe())`` with respect to both controls.
+        """Gradient of ``sum(cotangents * observe())`` with respect to the moduli.
 
-        C* is stationary in the correctors, so it needs no adjoint solve.
+        The effective tensor is stationary in the correctors, so it needs no adjoint solve.
         """
-        if self._solver is None:
-            raise ConvergenceError("pull_back needs a solution: call solve() first")
-        size = self.loads * (self.loads + 1) // 2
-        weights = symmetric_matrix(np.asarray(cotangents.get("stiffness", np.zeros(size)), dtype=float) / 2)
+        if self._solved is None or not self._solved.holds():
+            raise ConvergenceError("pull_back needs the solution of the present controls: call solve() first")
+        sizes = {"state": self.state.x.array.size, self.physics.effective: self.loads * (self.loads + 1) // 2}
+        for name, cotangent in cotangents.items():
+            if np.shape(cotangent) != (sizes.get(name),):
+                raise ContractError(f"cotangent '{name}': expected one of {sizes}, got shape {np.shape(cotangent)}")
+        size = sizes[self.physics.effective]
+        weights = symmetric_matrix(np.asarray(cotangents.get(self.physics.effective, np.zeros(size)), dtype=float) / 2)
         weights[np.diag_indices(self.loads)] *= 2
         self._weights.x.array.reshape(-1, *weights.shape)[:] = weights / self.volume
-        self._adjoint.x.array[:] = 0.0
-        if "state" in cotangents:
-            self._adjoint.x.array[:] = self._solve(self._solver, cotangents["state"])
+        self._adjoint.x.array[:] = self._solve(cotangents["state"]) if "state" in cotangents else 0.0
         return {name: fem.assemble_vector(self._form(name)).array.copy() for name in self.controls}
+
+    def sensitivities(self) -> dict[str, np.ndarray]:
+        """Derivatives of the effective tensor by each modulus, shape (loads (loads + 1) / 2, control dofs)."""
+        unit = np.eye(self.loads * (self.loads + 1) // 2)
+        rows = [self.pull_back({self.physics.effective: row}) for row in unit]
+        return {name: np.stack([row[name] for row in rows]) for name in self.controls}
+
+    def fields(self) -> dict[str, np.ndarray]:
+        """Local fields of every load case, means in each cell, as ``strain`` and ``stress`` of elasticity.
+
+        Returns:
+            By name of ``physics.fields`` arrays (loads, components, cells); tensors in Mandel components.
+        """
+        volumes = fem.assemble_vector(self._form("volumes")).array.reshape(-1, self.loads, self.loads)
+        means = {
+            n: fem.assemble_vector(self._form(f))
+            for n, f in zip(self.physics.fields, ("gradient", "flux"), strict=True)
+        }
+        return {name: np.moveaxis(mean.array.reshape(volumes.shape) / volumes, 0, -1) for name, mean in means.items()}
 
     def residual_norm(self, state: np.ndarray) -> float:
         """Norm of the residual of proposed correctors over that of the loads."""
         rhs = self._columns(fem.assemble_vector(self._form("loads")).array)
-        matrix = fem.assemble_matrix(self._form("stiffness"), [self._pinned]).to_scipy()
-        return float(np.linalg.norm(matrix @ self._columns(state) - rhs) / np.linalg.norm(rhs))
+        form = self._form("stiffness")
+        matrix = new_matrix(form)
+        assemble(matrix, form, [self._pinned])
+        return float(np.linalg.norm(matrix.to_scipy() @ self._columns(state) - rhs) / np.linalg.norm(rhs))
 
     def strains(self, gradients: np.ndarray) -> np.ndarray:
         """Local strain of every unit load from sampled corrector gradients.
@@ -125,60 +273,158 @@ class PeriodicElasticity(Problem):
         basis = mandel_basis(self.dimension)
         return np.eye(self.loads)[:, :, None] + np.einsum("mij,kijp->kmp", basis, gradients)
 
+    @property
+    def _domain(self) -> mesh.Mesh:
+        return self.state.function_space.mesh
+
+    def _effective(self) -> np.ndarray:
+        energies = fem.assemble_vector(self._form("energies")).array.reshape(-1, self.loads, self.loads)
+        return upper_triangle(energies.sum(axis=0) / self.volume)
+
+    def _choose(self, method: Method) -> tuple[Fourier | None, tuple[int, ...]]:
+        """Settings of the Fourier method where it is to be taken, and the shape of the grid."""
+        shape = None if method == "assembled" else voxel_shape(self._spaces["field"])
+        if isinstance(method, Fourier):
+            if shape is None:
+                raise ValueError(f"method={method}: expected a regular grid of Q1 cells; take method='assembled'")
+            return method, shape
+        if method not in ("auto", "assembled"):
+            raise ValueError(f"method: expected 'auto', 'assembled' or Fourier(...), got {method!r}")
+        if shape is None or self.dimension < 3 or np.prod(shape) < VOXELS or self._options.petsc_options:
+            return None, ()
+        return Fourier(), shape
+
     def _columns(self, array: np.ndarray) -> np.ndarray:
-        """One column of vector dofs a load (dofs, loads), zero at the pinned node."""
-        columns = np.array(array).reshape(-1, self.loads, self.dimension)
+        """One column of dofs a load (dofs, loads), zero at the pinned node."""
+        columns = np.array(array).reshape(-1, self.loads, self._components)
         columns[0] = 0.0
         return columns.transpose(0, 2, 1).reshape(-1, self.loads)
 
-    def _solve(self, solver: DirectSolver, rhs: np.ndarray) -> np.ndarray:
-        columns = solver.solve(self._columns(rhs))
-        return columns.reshape(-1, self.dimension, self.loads).transpose(0, 2, 1).ravel()
+    def _solve(self, rhs: np.ndarray) -> np.ndarray:
+        columns = self._columns(rhs)
+        if self._fourier:  # the force at the pinned node balances the others
+            columns[: self._components] = -columns.reshape(-1, self._components, self.loads).sum(axis=0)
+        solver = self._solver()
+        try:
+            solution = solver.solve(columns).reshape(-1, self._components, self.loads)
+        except ConvergenceError:
+            self._system = None
+            raise
+        return (solution - solution[0]).transpose(0, 2, 1).ravel()
 
-    def _factorise(self) -> DirectSolver:
+    def _solver(self) -> LinearSolver | FourierSolver:
+        """The solver of the present moduli."""
+        if self._system is not None and self._factorised is not None and self._factorised.holds():
+            return self._system[1]
         form = self._form("stiffness")
-        if self._solver is None:
-            self._matrix = petsc.create_matrix(form)
-        self._matrix.zeroEntries()
-        petsc.assemble_matrix(self._matrix, form, bcs=[self._pinned])
-        self._matrix.assemble()
-        if self._solver is None:
-            self._solver = DirectSolver(self._matrix, symmetric=True)
+        system, self._system = self._system, None
+        matrix = new_matrix(form) if system is None else system[0]
+        assemble(matrix, form, [] if self._fourier else [self._pinned])
+        if system is not None:
+            system[1].factorise()
+        elif self._fourier:
+            system = matrix, FourierSolver(matrix, self._stencil(self._voxels), self._voxels, self._fourier)
         else:
-            self._solver.factorise()
-        return self._solver
+            system = matrix, LinearSolver(matrix, self._spaces["field"], self._options, modes=self._translations())
+        self._system, self._factorised = system, Snapshot(self._domain, self.controls.values())
+        return system[1]
+
+    def _translations(self) -> np.ndarray:
+        nodes = self._spaces["field"].dofmap.index_map.size_local
+        return np.tile(np.eye(self._components), (nodes, 1))
+
+    def _stencil(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Rows of one node in the matrix of the homogeneous reference."""
+        size = np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0) / shape
+        create = mesh.create_rectangle if self.dimension == 2 else mesh.create_box
+        domain = create(
+            MPI.COMM_SELF, [np.zeros(self.dimension), 3 * size], (3,) * self.dimension, self._domain.topology.cell_type
+        )
+        small = PeriodicHomogenization(domain, self.physics, method="assembled")
+        form = small._form("stiffness")
+        matrix = new_matrix(form)
+        assemble(matrix, form, [])
+        rows = matrix.to_dense()[: self._components].reshape(self._components, *[3] * self.dimension, self._components)
+        return np.roll(np.moveaxis(rows, 0, -2), 1, axis=tuple(range(self.dimension)))
+
+    def _mark_solved(self) -> None:
+        self._solved = Snapshot(self._domain, (self.state, *self.controls.values()))
+
+    def _check_moduli(self) -> None:
+        for modulus in self.physics.moduli:
+            values = self.controls[modulus.name].x.array
+            if self.physics.tensor:
+                rows, columns = np.tril_indices(self.dimension)
+                tensors = np.zeros((values.size // len(rows), self.dimension, self.dimension))
+                tensors[:, rows, columns] = tensors[:, columns, rows] = values.reshape(len(tensors), -1)
+                values = np.linalg.eigvalsh(tensors)[:, 0]
+            if not ((values > modulus.lower) & (values < modulus.upper)).all():
+                raise ValueError(
+                    f"{modulus.name}: expected {'eigenvalues' if self.physics.tensor else 'values'} in "
+                    f"({modulus.lower:g}, {modulus.upper:g}), got {values.min():g} to {values.max():g}"
+                )
 
     def _form(self, name: str) -> fem.Form:
         symbols = _symbols(*self._key)
         data = {
-            symbols.youngs_modulus: self.controls["youngs_modulus"],
-            symbols.poisson_ratio: self.controls["poisson_ratio"],
+            **{symbol: self.controls[modulus] for modulus, symbol in symbols.moduli.items()},
             symbols.correctors: self.state,
             symbols.adjoint: self._adjoint,
             symbols.weights: self._weights,
         }
         spaces = [self._spaces[space] for space in symbols.arguments[name]]
-        return fem.create_form(_compiled(name, *self._key), spaces, self.state.function_space.mesh, {}, data, {})
+        return fem.create_form(_compiled(name, *self._key), spaces, self._domain, {}, data, {})
 
 
-def _check_moduli(youngs_modulus: np.ndarray, poisson_ratio: np.ndarray) -> None:
-    if not (np.isfinite(youngs_modulus).all() and (youngs_modulus > 0).all()):
-        raise ValueError(
-            "youngs_modulus: expected positive, finite values, got a smallest one of "
-            f"{youngs_modulus.min():g} with {int((~np.isfinite(youngs_modulus)).sum())} not finite"
-        )
-    if not ((poisson_ratio > -1) & (poisson_ratio < 0.5)).all():
-        raise ValueError(
-            f"poisson_ratio: expected values in (-1, 0.5), got {poisson_ratio.min():g} to {poisson_ratio.max():g}"
-        )
+def periodic_elasticity(
+    domain: mesh.Mesh,
+    *,
+    hypothesis: Hypothesis = "plane strain",
+    degree: int = 1,
+    method: Method = "auto",
+    solver: SolverOptions | None = None,
+) -> PeriodicHomogenization:
+    """Homogenise linear elasticity: `PeriodicHomogenization` with the observable ``stiffness``.
+
+    Controls: ``youngs_modulus`` [stress] and ``poisson_ratio`` [1], at first 1 and 0.3.
+
+    Args:
+        domain: Mesh of a box with matching opposite sides.
+        hypothesis: Of a 2D mesh, ``plane strain`` or ``plane stress``.
+        degree: Polynomial degree.
+        method: See `PeriodicHomogenization`.
+        solver: PETSc options.
+
+    Raises:
+        ValueError: The hypothesis is not one of the mesh.
+    """
+    check_hypothesis(hypothesis, domain.geometry.dim)
+    physics = PLANE_STRESS if hypothesis == "plane stress" else ELASTICITY
+    return PeriodicHomogenization(domain, physics, degree=degree, method=method, solver=solver)
+
+
+def periodic_conduction(
+    domain: mesh.Mesh,
+    *,
+    anisotropic: bool = False,
+    degree: int = 1,
+    method: Method = "auto",
+    solver: SolverOptions | None = None,
+) -> PeriodicHomogenization:
+    """Homogenise heat conduction or Darcy flow: `PeriodicHomogenization` with the observable ``conductivity``.
+
+    The control ``conductivity`` [W/(m K)] is at first 1, or with `anisotropic` the unit tensor.
+    """
+    physics = ANISOTROPIC_CONDUCTION if anisotropic else CONDUCTION
+    return PeriodicHomogenization(domain, physics, degree=degree, method=method, solver=solver)
 
 
 @dataclass(frozen=True)
 class _Symbols:
     """The forms on an abstract mesh, and the symbols that stand for a cell's data."""
 
-    youngs_modulus: Any
-    poisson_ratio: Any
+    elements: Mapping[str, Any]
+    moduli: Mapping[str, Any]
     correctors: Any
     adjoint: Any
     weights: Any
@@ -187,52 +433,65 @@ class _Symbols:
 
 
 @cache
-def _symbols(cell: str, dimension: int, degree: int) -> _Symbols:
-    basis = mandel_basis(dimension)
-    loads = range(len(basis))
+def _symbols(physics: Physics, cell: str, dimension: int, degree: int) -> _Symbols:
+    basis = physics.basis(dimension)
+    loads, shape = range(len(basis)), (dimension,) if physics.vector else ()
+    elements = {
+        "field": basix.ufl.element("Lagrange", cell, degree, shape=shape),
+        "correctors": basix.ufl.element("Lagrange", cell, degree, shape=(len(basis), *shape)),
+        "tensor": basix.ufl.element("DG", cell, 0, shape=(len(basis), len(basis))),
+        "moduli": basix.ufl.element("DG", cell, 0, shape=(dimension, dimension), symmetry=True)
+        if physics.tensor
+        else basix.ufl.element("DG", cell, 0),
+    }
     domain = ufl.Mesh(basix.ufl.element("Lagrange", cell, 1, shape=(dimension,)))
-    vector = ufl.FunctionSpace(domain, basix.ufl.element("Lagrange", cell, degree, shape=(dimension,)))
-    correctors = ufl.FunctionSpace(domain, basix.ufl.element("Lagrange", cell, degree, shape=(len(basis), dimension)))
-    moduli = ufl.FunctionSpace(domain, basix.ufl.element("DG", cell, 0))
-    tensor = ufl.FunctionSpace(domain, basix.ufl.element("DG", cell, 0, shape=(len(basis), len(basis))))
-    E, nu, weights = ufl.Coefficient(moduli), ufl.Coefficient(moduli), ufl.Coefficient(tensor)
-    w, adjoint = ufl.Coefficient(correctors), ufl.Coefficient(correctors)
+    spaces = {name: ufl.FunctionSpace(domain, element) for name, element in elements.items()}
+    moduli = {modulus.name: ufl.Coefficient(spaces["moduli"]) for modulus in physics.moduli}
+    w, adjoint = ufl.Coefficient(spaces["correctors"]), ufl.Coefficient(spaces["correctors"])
+    weights = ufl.Coefficient(spaces["tensor"])
     simplex = cell in ("triangle", "tetrahedron")
     dx = ufl.dx(domain=domain, metadata={"quadrature_degree": 2 * (degree - 1) if simplex else 2 * degree})
 
-    def stress(strain: Any) -> Any:
-        lmbda, mu = E * nu / ((1 + nu) * (1 - 2 * nu)), E / (2 * (1 + nu))
-        return lmbda * ufl.tr(strain) * ufl.Identity(dimension) + 2 * mu * strain
+    def gradient(field: Any) -> Any:
+        return ufl.sym(ufl.grad(field)) if physics.vector else ufl.grad(field)
 
-    def strain(field: Any, k: int) -> Any:
-        return ufl.sym(ufl.grad(ufl.as_vector([field[k, i] for i in range(dimension)])))
+    def part(fields: Any, k: int) -> Any:
+        return gradient(ufl.as_vector([fields[k, i] for i in range(dimension)]) if physics.vector else fields[k])
 
-    def energies(factor: Any) -> Any:
-        return sum(factor[k, m] * ufl.inner(stresses[k], strains[m]) for k in loads for m in loads) * dx
+    def law(e: Any) -> Any:
+        return physics.law(e, *moduli.values())
 
-    units = [ufl.as_matrix(unit.tolist()) for unit in basis]
-    strains = [unit + strain(w, k) for k, unit in enumerate(units)]
-    stresses = [stress(e) for e in strains]
-    u, v = ufl.TrialFunction(vector), ufl.TestFunction(vector)
-    test = ufl.TestFunction(correctors)
-    observed = energies(weights) - sum(ufl.inner(stresses[k], strain(adjoint, k)) for k in loads) * dx
+    def paired(factor: Any, left: list[Any], right: list[Any], *, upper: bool = False) -> Any:
+        pairs = [(k, m) for k in loads for m in loads if k <= m or not upper]
+        return sum(factor[k, m] * ufl.inner(left[k], right[m]) for k, m in pairs) * dx
+
+    units = [ufl.as_tensor(unit.tolist()) for unit in basis]
+    gradients = [unit + part(w, k) for k, unit in enumerate(units)]
+    fluxes = [law(e) for e in gradients]
+    u, v = ufl.TrialFunction(spaces["field"]), ufl.TestFunction(spaces["field"])
+    test, tensor = ufl.TestFunction(spaces["correctors"]), ufl.TestFunction(spaces["tensor"])
+    observed = paired(weights, fluxes, gradients) - sum(ufl.inner(fluxes[k], part(adjoint, k)) for k in loads) * dx
     forms = {
-        "stiffness": ufl.inner(stress(ufl.sym(ufl.grad(u))), ufl.sym(ufl.grad(v))) * dx,
-        "loads": -sum(ufl.inner(stress(units[k]), strain(test, k)) for k in loads) * dx,
-        "energies": energies(ufl.TestFunction(tensor)),
-        "youngs_modulus": ufl.derivative(observed, E),
-        "poisson_ratio": ufl.derivative(observed, nu),
+        "stiffness": (ufl.inner(law(gradient(u)), gradient(v)) * dx, ("field", "field")),
+        "loads": (-sum(ufl.inner(law(units[k]), part(test, k)) for k in loads) * dx, ("correctors",)),
+        "energies": (paired(tensor, fluxes, gradients, upper=True), ("tensor",)),
+        "gradient": (paired(tensor, gradients, units), ("tensor",)),
+        "flux": (paired(tensor, fluxes, units), ("tensor",)),
+        "volumes": (sum(tensor[k, m] for k in loads for m in loads) * dx, ("tensor",)),
+        **{name: (ufl.derivative(observed, modulus), ("moduli",)) for name, modulus in moduli.items()},
     }
-    arguments = {
-        "stiffness": ("vector", "vector"),
-        "loads": ("correctors",),
-        "energies": ("tensor",),
-        "youngs_modulus": ("moduli",),
-        "poisson_ratio": ("moduli",),
-    }
-    return _Symbols(E, nu, w, adjoint, weights, forms, arguments)
+    return _Symbols(
+        elements,
+        moduli,
+        w,
+        adjoint,
+        weights,
+        {name: form for name, (form, _) in forms.items()},
+        {name: arguments for name, (_, arguments) in forms.items()},
+    )
 
 
 @cache
-def _compiled(name: str, cell: str, dimension: int, degree: int) -> Any:
-    return fem.compile_form(MPI.COMM_SELF, _symbols(cell, dimension, degree).forms[name])
+def _compiled(name: str, physics: Physics, cell: str, dimension: int, degree: int) -> Any:
+    form = _symbols(physics, cell, dimension, degree).forms[name]
+    return fem.compile_form(MPI.COMM_SELF, form, jit_options=JIT_OPTIONS)

@@ -1,10 +1,42 @@
 """What every finite-element problem offers to datasets, adapters and design loops."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-from dolfinx import fem
+from dolfinx import fem, mesh
+from mpi4py import MPI
+from numpy.typing import ArrayLike
+
+from genmech_fem.errors import ContractError
+
+type Control = fem.Function | fem.Constant
+
+
+def values_of(control: Control) -> np.ndarray:
+    """The values of a control, which may be written to: (dofs of this process,), or a constant's own shape."""
+    return control.value if isinstance(control, fem.Constant) else control.x.array
+
+
+class Snapshot:
+    """The values of controls at one time, and the coordinates of the mesh, on which all forms depend.
+
+    Args:
+        domain: The mesh.
+        controls: Functions and constants; those of `holds` are compared with them.
+    """
+
+    def __init__(self, domain: mesh.Mesh, controls: Iterable[Control]) -> None:
+        self._domain, self._controls = domain, tuple(controls)
+        self._then = [array.copy() for array in self._now()]
+
+    def holds(self) -> bool:
+        """Tell whether nothing has changed since, on any process."""
+        same = all(map(np.array_equal, self._now(), self._then))
+        return self._domain.comm.allreduce(same, op=MPI.LAND)
+
+    def _now(self) -> list[np.ndarray]:
+        return [self._domain.geometry.x, *(values_of(control) for control in self._controls)]
 
 
 class Problem(ABC):
@@ -15,8 +47,44 @@ class Problem(ABC):
         state: The solution u after `solve`.
     """
 
-    controls: Mapping[str, fem.Function | fem.Constant]
+    controls: Mapping[str, Control]
     state: fem.Function
+
+    def set_controls(self, values: Mapping[str, ArrayLike]) -> None:
+        """Write values into controls; all are checked before the first is written.
+
+        Args:
+            values: Arrays by name of control, each with one entry a dof of this process
+                (with or without its ghosts), or one a component of a constant.
+
+        Raises:
+            ContractError: A name is unknown, an array has the wrong length, or it does not
+                hold real numbers.
+        """
+        arrays = {name: self._checked(name, value) for name, value in values.items()}
+        for name, array in arrays.items():
+            control = self.controls[name]
+            if isinstance(control, fem.Constant):
+                control.value = array.reshape(control.value.shape)
+            else:
+                control.x.array[: len(array)] = array
+                control.x.scatter_forward()
+
+    def _checked(self, name: str, value: ArrayLike) -> np.ndarray:
+        if name not in self.controls:
+            raise ContractError(f"control '{name}': expected one of {sorted(self.controls)}")
+        control, array = self.controls[name], np.asarray(value)
+        sizes = {values_of(control).size}
+        if isinstance(control, fem.Function):
+            sizes.add(control.function_space.dofmap.index_map.size_local * control.function_space.dofmap.bs)
+        if array.size not in sizes or array.ndim > max(1, values_of(control).ndim):
+            raise ContractError(
+                f"control '{name}': expected {' or '.join(map(str, sorted(sizes)))} values in a row, "
+                f"got shape {array.shape}"
+            )
+        if array.dtype.kind not in "fiu":
+            raise ContractError(f"control '{name}': expected real numbers, got {array.dtype}")
+        return array.ravel()
 
     @abstractmethod
     def solve(self) -> fem.Function:
@@ -28,8 +96,18 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def observe(self) -> dict[str, np.ndarray]:
-        """Copy of the dofs ``state`` (dofs,) and every observable, shape (k,), after `solve`."""
+    def restore(self, state: np.ndarray) -> None:
+        """Take `state`, as observed before, for the solution of the present controls, without a solve."""
+
+    @abstractmethod
+    def observe(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """Copy of ``state`` (dofs,) and every observable, shape (k,), after `solve`.
+
+        ``state`` is what `restore` takes: the dofs, of a transient problem those of all times.
+
+        Args:
+            names: Only these; by default all.
+        """
 
     @abstractmethod
     def pull_back(self, cotangents: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -47,4 +125,4 @@ class Problem(ABC):
 
     @abstractmethod
     def residual_norm(self, state: np.ndarray) -> float:
-        """Relative residual of a proposed state (dofs,), without a solve; 0 is exact, zero dofs give about 1."""
+        """Relative residual of a proposed state, as `observe` returns it; 0 is exact, zero dofs give about 1."""

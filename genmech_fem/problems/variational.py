@@ -10,20 +10,22 @@ with lambda = 0 in the rows of Dirichlet values; Plessix (2006), doi:10.1111/j.1
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import ufl
-from dolfinx import default_scalar_type, fem, la
-from dolfinx.fem import petsc
-from ufl.algorithms import estimate_total_polynomial_degree, expand_derivatives
-from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
-from ufl.algorithms.apply_integral_scaling import compute_integrand_scaling_factor
+from dolfinx import fem, la
+from ufl.algorithms import expand_derivatives
 
-from genmech_fem.errors import ConvergenceError
-from genmech_fem.problems.problem import Problem
-from genmech_fem.problems.solver import DirectSolver, Newton, Residual, global_norm
-
-type Control = fem.Function | fem.Constant
+from genmech_fem.errors import ContractError, ConvergenceError
+from genmech_fem.problems.adjoint import Adjoint
+from genmech_fem.problems.checks import Positive, check_finite, check_mesh, check_real
+from genmech_fem.problems.forms import assemble, compiled, new_matrix, with_degrees
+from genmech_fem.problems.linear import LinearSolver, SolverOptions
+from genmech_fem.problems.loading import raise_loads
+from genmech_fem.problems.newton import Residual, global_norm
+from genmech_fem.problems.observables import Observable
+from genmech_fem.problems.problem import Control, Problem, Snapshot, values_of
 
 
 class VariationalProblem(Problem):
@@ -39,13 +41,16 @@ class VariationalProblem(Problem):
         state: The unknown u in F.
         controls: Functions and constants that may vary: in F, in J or as Dirichlet values.
         bcs: Dirichlet conditions; where two meet, the last one holds.
-        observables: Scalar functionals J(u, m) by name.
-        symmetric: The Jacobian dF/du is symmetric (definite or not), which halves the cost.
-        newton: Settings of Newton's method.
+        observables: By name functionals J(u, m), sequences of them, forms with one test
+            function, or expressions to be averaged in each cell; see `Observable`.
+        positive: Expressions by name that are positive in every cell of a valid solution, as
+            ``{"youngs_modulus": E, "det F": det(F)}``.
+        solver: Symmetry, PETSc options, Newton's method.
 
     Raises:
         TypeError: DOLFINx works with complex numbers.
-        ValueError: A form has the wrong rank, or a control cannot be differentiated.
+        MeshingError: The mesh has no cells, or bad ones.
+        ValueError: A form has the wrong rank, or a control is not used.
     """
 
     def __init__(
@@ -55,66 +60,88 @@ class VariationalProblem(Problem):
         *,
         controls: Mapping[str, Control],
         bcs: Sequence[fem.DirichletBC] = (),
-        observables: Mapping[str, ufl.Form] | None = None,
-        symmetric: bool = False,
-        newton: Newton | None = None,
+        observables: Mapping[str, Any] | None = None,
+        positive: Mapping[str, Any] | None = None,
+        solver: SolverOptions | None = None,
     ) -> None:
-        observables = {name: _with_degrees(form) for name, form in (observables or {}).items()}
-        residual = _with_degrees(residual)
-        _check_forms(residual, observables)
+        check_real()
+        if len(residual.arguments()) != 1:
+            raise ValueError(
+                f"residual: expected a form with one test function, got {len(residual.arguments())} arguments"
+            )
         self.state, self.controls = state, dict(controls)
-        self._bcs, self._newton, self._symmetric = list(bcs), newton or Newton(), symmetric
         self._space = state.function_space
+        check_mesh(self._space.mesh)
         self._comm = self._space.mesh.comm
-        self._ufl = (residual, observables)
-        jacobian = expand_derivatives(ufl.derivative(residual, state))
+        self._bcs, self._options = list(bcs), solver or SolverOptions()
+        self._form = with_degrees(residual)
+        degree = max(integral.metadata()["quadrature_degree"] for integral in self._form.integrals())
+        self._observables = {n: Observable(n, given, self._space, degree) for n, given in (observables or {}).items()}
+        self._positive = Positive(positive or {}, state, degree)
+        jacobian = expand_derivatives(ufl.derivative(self._form, state))
         self.linear = not any(c is state for c in jacobian.coefficients())
         self._jacobian_data = (*jacobian.coefficients(), *jacobian.constants())
-        self._residual, self._jacobian = fem.form(residual), fem.form(jacobian)
-        self._observables = {name: fem.form(form) for name, form in observables.items()}
+        self._residual, self._jacobian = compiled(self._form), compiled(jacobian)
         self._vector = fem.create_vector(self._space)
         self._owned = self._space.dofmap.index_map.size_local * self._space.dofmap.bs
         self._holder = _holders(self._bcs, self._owned)
         self._driven = {k: _control_of(bc, self.controls, self._space) for k, bc in enumerate(self._bcs)}
-        _check_used(self.controls, (residual, *observables.values()), self._driven.values())
-        self._solver: DirectSolver | None = None
-        self._factorised: list[np.ndarray] = []
-        self._solved: list[np.ndarray] = []
+        forms = [self._form, *(form for o in self._observables.values() for form in o.forms)]
+        _check_used(self.controls, forms, self._driven.values())
+        _check_names("newton.loads", self._options.newton.loads, self.controls)
+        self._solvers: list[tuple[Snapshot, la.MatrixCSR, LinearSolver]] = []
+        self._solved: Snapshot | None = None
+        self._unloaded: Snapshot | None = None
+        self._last_loads: dict[str, np.ndarray] = {}
 
     def solve(self) -> fem.Function:
         """Compute and return the state; after a failure it is what it was before.
 
         Raises:
-            ValueError: A control is not finite.
+            ValueError: A control is not finite, or an expression of controls is not positive.
             ConvergenceError: The linear solve or Newton's method failed.
         """
-        _check_finite(self.controls)
+        check_finite(self.controls, self._comm)
+        self._positive.of_controls()
         before = self.state.x.array.copy()
-        start = np.zeros(self._owned) if self.linear else before[: self._owned]
-        self._solved = []
         try:
             if self.linear:
+                start = np.zeros(self._owned)
                 self._set(start - self._solve_jacobian(self._residual_at(start).vector))
             else:
-                reference = self._residual_at(np.zeros(self._owned)).norm
-                self._newton.solve(self._residual_at, self._solve_jacobian, start, reference, self._comm)
+                self._solve_nonlinear(before)
         except BaseException:
             self.state.x.array[:] = before
-            self._solver = None
+            self._solvers.clear()
+            self._solved = None
             raise
-        self._solved = self._values((self.state, *self.controls.values()))
+        self._mark_solved()
         return self.state
 
-    def observe(self) -> dict[str, np.ndarray]:
-        """Copy of the dofs ``state`` and every observable, shape (1,)."""
-        values = {n: self._comm.allreduce(fem.assemble_scalar(form)) for n, form in self._observables.items()}
-        return {"state": self.state.x.array.copy(), **{name: np.array([value]) for name, value in values.items()}}
+    def restore(self, state: np.ndarray) -> None:
+        """Take `state` (dofs,) for the solution of the present controls, without a solve.
+
+        Raises:
+            ContractError: It has the wrong shape.
+        """
+        self.state.x.array[:] = self._checked_state(state)
+        self._mark_solved()
+
+    def observe(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """Copy of the dofs ``state`` and the observables.
+
+        Raises:
+            ContractError: A name is unknown.
+        """
+        names = ["state", *self._observables] if names is None else list(names)
+        _check_names("observe", names, ["state", *self._observables])
+        return {n: self.state.x.array.copy() if n == "state" else self._observables[n].value() for n in names}
 
     def pull_back(self, cotangents: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Gradient of ``sum(cotangents * observe())`` by one transposed solve.
 
         Raises:
-            ValueError: A cotangent has an unknown name or the wrong shape.
+            ContractError: A cotangent has an unknown name or the wrong shape.
             ConvergenceError: The state does not belong to the present controls.
         """
         self._check_cotangents(cotangents)
@@ -126,9 +153,7 @@ class VariationalProblem(Problem):
             reaction = rhs - self._adjoint.jacobian_product()[: self._owned]
             for k, name in self._driven.items():
                 if name:
-                    dofs = np.flatnonzero(self._holder == k)
-                    constant = isinstance(self.controls[name], fem.Constant)
-                    np.add.at(gradients[name], dofs % gradients[name].size if constant else dofs, reaction[dofs])
+                    self._add_reaction(gradients[name], name, np.flatnonzero(self._holder == k), reaction)
         return gradients
 
     def residual_norm(self, state: np.ndarray) -> float:
@@ -137,9 +162,7 @@ class VariationalProblem(Problem):
         Infinite where the residual has no value, as for an inverted element.
         """
         dofs = self.state.x.array
-        if np.shape(state) != dofs.shape:
-            raise ValueError(f"state: expected the dofs, shape {dofs.shape}, got {np.shape(state)}")
-        state, before, held = np.array(state), dofs.copy(), self._holder >= 0
+        state, before, held = self._checked_state(state).copy(), dofs.copy(), self._holder >= 0
         try:
             reference = self._residual_at(np.zeros(self._owned)).norm
             here = self._residual_at(state[: self._owned], lift=False)
@@ -149,6 +172,23 @@ class VariationalProblem(Problem):
         finally:
             dofs[:] = before
         return max(values) if np.isfinite(values).all() else float("inf")
+
+    def _solve_nonlinear(self, before: np.ndarray) -> None:
+        newton, loads = self._options.newton, self._options.newton.loads
+        going_on = self._unloaded is not None and self._unloaded.holds()  # only the loads have changed
+
+        def solve(start: np.ndarray) -> np.ndarray:
+            reference = self._residual_at(np.zeros(self._owned)).norm
+            newton.solve(self._residual_at, self._solve_jacobian, start[: self._owned], reference, self._comm)
+            return self.state.x.array.copy()
+
+        try:
+            solve(before)
+        except ConvergenceError:
+            if not loads:
+                raise
+            start, origin = (before, self._last_loads) if going_on else (np.zeros_like(before), None)
+            raise_loads(solve, {n: self.controls[n] for n in loads}, origin, start, newton.halvings)
 
     def _set(self, owned: np.ndarray) -> bool:
         """Write the dofs of this process; rounding in Dirichlet values is removed. Tell whether they hold."""
@@ -179,156 +219,65 @@ class VariationalProblem(Problem):
         for bc in self._bcs:
             bc.set(vector, self.state.x.array, -1.0)
         owned_part = vector[: self._owned].copy()
-        return Residual(owned_part, global_norm(self._comm, owned_part[self._holder < 0]), admissible)
+        fault = self._positive.of_state()
+        norm = float("inf") if fault else global_norm(self._comm, owned_part[self._holder < 0])
+        return Residual(owned_part, norm, admissible, fault)
 
     def _solve_jacobian(self, rhs: np.ndarray, *, transpose: bool = False) -> np.ndarray:
-        """Solve with the Jacobian at the present state, factorised anew only if its data changed."""
-        data = self._values(self._jacobian_data)
-        if self._solver is None or not _equal(data, self._factorised):
-            if self._solver is None:
-                self._matrix = petsc.create_matrix(self._jacobian)
-            self._matrix.zeroEntries()
-            petsc.assemble_matrix(self._matrix, self._jacobian, bcs=self._bcs)
-            self._matrix.assemble()
-            if self._solver is None:
-                self._solver = DirectSolver(self._matrix, symmetric=self._symmetric)
-            else:
-                self._solver.factorise()
-            self._factorised = data
-        return self._solver.solve(rhs, transpose=transpose)
+        """Solve with the Jacobian at the present state, factorised anew only if its data is not among the last."""
+        k = next((k for k, (snapshot, *_) in enumerate(self._solvers) if snapshot.holds()), None)
+        self._solvers.append(self._factorised() if k is None else self._solvers.pop(k))
+        return self._solvers[-1][-1].solve(rhs, transpose=transpose)
 
-    def _values(self, controls: Iterable[Control]) -> list[np.ndarray]:
-        """Copies of the values, and of the coordinates of the mesh, on which all forms depend."""
-        return [_array(control).copy() for control in controls] + [self._space.mesh.geometry.x.copy()]
+    def _factorised(self) -> tuple[Snapshot, la.MatrixCSR, LinearSolver]:
+        """Factorise the present Jacobian, in the place of the least recently used one where there is no other."""
+        full = len(self._solvers) >= (self._options.cached if self.linear else 1)
+        _, matrix, solver = self._solvers.pop(0) if full else (None, new_matrix(self._jacobian), None)
+        assemble(matrix, self._jacobian, self._bcs)
+        if solver is None:
+            solver = LinearSolver(matrix, self._space, self._options)
+        else:
+            solver.factorise()
+        return Snapshot(self._space.mesh, self._jacobian_data), matrix, solver
+
+    def _mark_solved(self) -> None:
+        self._solved = Snapshot(self._space.mesh, (self.state, *self.controls.values()))
+        loads = self._options.newton.loads
+        if loads:
+            others = (control for name, control in self.controls.items() if name not in loads)
+            self._unloaded = Snapshot(self._space.mesh, (self.state, *others))
+            self._last_loads = {name: values_of(self.controls[name]).copy() for name in loads}
 
     @cached_property
-    def _adjoint(self) -> "_Adjoint":
-        return _Adjoint(*self._ufl, self.state, self.controls)
+    def _adjoint(self) -> Adjoint:
+        return Adjoint(self._form, self._observables, self.state, self.controls)
+
+    def _add_reaction(self, gradient: np.ndarray, name: str, dofs: np.ndarray, reaction: np.ndarray) -> None:
+        if isinstance(self.controls[name], fem.Constant):
+            own = np.zeros_like(gradient)
+            np.add.at(own, dofs % gradient.size, reaction[dofs])
+            gradient += self._comm.allreduce(own)
+        else:
+            gradient[dofs] += reaction[dofs]
+
+    def _checked_state(self, state: np.ndarray) -> np.ndarray:
+        if np.shape(state) != self.state.x.array.shape:
+            raise ContractError(f"state: expected the dofs, shape {self.state.x.array.shape}, got {np.shape(state)}")
+        return np.asarray(state)
 
     def _check_cotangents(self, cotangents: Mapping[str, np.ndarray]) -> None:
-        if not _equal(self._values((self.state, *self.controls.values())), self._solved):
+        if self._solved is None or not self._solved.holds():
             raise ConvergenceError("pull_back needs the solution of the present controls: call solve() first")
-        shapes = {"state": self.state.x.array.shape, **dict.fromkeys(self._observables, (1,))}
+        shapes = {"state": self.state.x.array.shape, **{n: (o.size,) for n, o in self._observables.items()}}
         for name, cotangent in cotangents.items():
             if shapes.get(name) != np.shape(cotangent):
-                raise ValueError(f"cotangent '{name}': expected one of {shapes}, got shape {np.shape(cotangent)}")
+                raise ContractError(f"cotangent '{name}': expected one of {shapes}, got shape {np.shape(cotangent)}")
 
 
-class _Adjoint:
-    """Derivatives of the Lagrangian sum_k c_k J_k(u, m) - F(u, m; lambda); forms are compiled at first use."""
-
-    def __init__(
-        self,
-        residual: ufl.Form,
-        observables: Mapping[str, ufl.Form],
-        state: fem.Function,
-        controls: Mapping[str, Control],
-    ) -> None:
-        self._state, self._controls = state, controls
-        self._multiplier = fem.Function(state.function_space)
-        self._weights = {name: fem.Constant(state.function_space.mesh, 0.0) for name in observables}
-        self._work = ufl.replace(residual, {residual.arguments()[0]: self._multiplier})
-        self._goal = sum((self._weights[name] * form for name, form in observables.items()), ufl.Form([]))
-
-    def state_gradient(self, cotangents: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Derivative of the cotangents' sum with respect to the state (dofs,)."""
-        for name, weight in self._weights.items():
-            weight.value = float(np.asarray(cotangents.get(name, [0.0]))[0])
-        return _assembled(self._goal_by_state, self._state) + cotangents.get("state", 0.0)
-
-    def control_gradients(self, multiplier: np.ndarray) -> dict[str, np.ndarray]:
-        """Partial derivatives of the Lagrangian with respect to each control (control dofs,)."""
-        self._multiplier.x.array[: len(multiplier)] = multiplier
-        self._multiplier.x.scatter_forward()
-        return {name: _assembled(self._by_control[name], control) for name, control in self._controls.items()}
-
-    def jacobian_product(self) -> np.ndarray:
-        """(dF/du)^T lambda in all rows, also those of Dirichlet values (dofs,)."""
-        return _assembled(self._work_by_state, self._state)
-
-    @cached_property
-    def _goal_by_state(self) -> list[fem.Form]:
-        return _derivative(self._goal, self._state)
-
-    @cached_property
-    def _work_by_state(self) -> list[fem.Form]:
-        return _derivative(self._work, self._state)
-
-    @cached_property
-    def _by_control(self) -> dict[str, list[fem.Form]]:
-        lagrangian = self._goal - self._work
-        return {name: _derivative(lagrangian, control) for name, control in self._controls.items()}
-
-
-def _derivative(form: ufl.Form, control: Control) -> list[fem.Form]:
-    """Compiled derivative: a vector of a function, one scalar for each component of a constant, or nothing."""
-    if isinstance(control, fem.Function):
-        gradient = expand_derivatives(ufl.derivative(form, control)) if control in form.coefficients() else ufl.Form([])
-        return [] if gradient.empty() else [fem.form(gradient)]
-    if control not in form.constants():
-        return []
-    variable = ufl.variable(control)
-    integrals = [(i, ufl.diff(i.integrand(), variable)) for i in ufl.replace(form, {control: variable}).integrals()]
-    components = list(np.ndindex(control.ufl_shape))
-    parts = [[i.reconstruct(integrand=d[c] if c else d) for i, d in integrals] for c in components]
-    return [fem.form(expand_derivatives(ufl.Form(part))) for part in parts]
-
-
-def _assembled(forms: list[fem.Form], control: Control) -> np.ndarray:
-    if not forms:
-        return np.zeros(_array(control).size)
-    if isinstance(control, fem.Constant):
-        comm = forms[0].mesh.comm
-        return np.array([comm.allreduce(fem.assemble_scalar(form)) for form in forms])
-    vector = fem.assemble_vector(forms[0])
-    vector.scatter_reverse(la.InsertMode.add)
-    return vector.array.copy()
-
-
-def _array(control: Control) -> np.ndarray:
-    return control.value if isinstance(control, fem.Constant) else control.x.array
-
-
-def _equal(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
-    return len(first) == len(second) and all(map(np.array_equal, first, second))
-
-
-def _with_degrees(form: ufl.Form) -> ufl.Form:
-    """Fix the quadrature degree of every integral, so that all derivatives are exact ones of the discrete form."""
-    integrals = []
-    for integral in expand_derivatives(apply_algebra_lowering(form)).integrals():
-        degree = integral.metadata().get("quadrature_degree", -1)
-        if degree < 0:
-            _, degree_of_scaling = compute_integrand_scaling_factor(integral)
-            degree = estimate_total_polynomial_degree(integral.integrand()) + degree_of_scaling
-        integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
-    return ufl.Form(integrals)
-
-
-def _check_forms(residual: ufl.Form, observables: Mapping[str, ufl.Form]) -> None:
-    if np.issubdtype(default_scalar_type, np.complexfloating):
-        raise TypeError(
-            f"VariationalProblem: expected a DOLFINx with real numbers, got {default_scalar_type.__name__}; "
-            "install the real build (pip install dolfinx-solver-real)"
-        )
-    if len(residual.arguments()) != 1:
-        raise ValueError(f"residual: expected a form with one test function, got {len(residual.arguments())} arguments")
-    for name, form in observables.items():
-        if form.arguments() or name == "state":
-            raise ValueError(
-                f"observable '{name}': expected a scalar form (no test function) with a name other than 'state', "
-                f"got {len(form.arguments())} arguments"
-            )
-
-
-def _check_finite(controls: Mapping[str, Control]) -> None:
-    for name, control in controls.items():
-        bad = ~np.isfinite(_array(control)).ravel()
-        if bad.any():
-            raise ValueError(
-                f"control '{name}': expected finite values, got NaN or infinity in {bad.sum()} of {bad.size} dofs, "
-                f"the first is dof {bad.argmax()}"
-            )
+def _check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ContractError(f"{what}: expected names among {sorted(known)}, got {unknown}")
 
 
 def _check_used(controls: Mapping[str, Control], forms: Iterable[ufl.Form], driven: Iterable[str]) -> None:

@@ -11,13 +11,14 @@ from genmech_fem.adapters import (
     as_vector,
     cell_values,
     pixel_homogenization,
+    sample_history,
     sample_state,
 )
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec, concatenate, take
 from genmech_fem.forward import DifferentiableForwardModel, ForwardModel, FunctionModel, check_vjp, compose
 from genmech_fem.microstructure import phase_grid, phase_spec
-from genmech_fem.problems import diffusion
+from genmech_fem.problems import Clamped, TimeSteps, Traction, diffusion, elasticity, transient_heat
 from genmech_fem.runtime import FlowSampler, OnnxModel
 
 
@@ -34,6 +35,33 @@ def heat(request):
     )
 
 
+def plate(request):
+    """Moduli and a traction to displacements; two controls, a vector field."""
+    domain = mesh.create_unit_square(MPI.COMM_SELF, 6, 6, mesh.CellType.quadrilateral)
+    left, right = (lambda x: np.isclose(x[0], 0)), (lambda x: np.isclose(x[0], 1))
+    problem = elasticity(domain, [Clamped(left), Traction(right, (0.0, 0.0))], hypothesis="plane stress")
+    modulus = FieldSpec("modulus", Grid((6, 6), (0, 0), (1, 1)), (), "GPa")
+    displacement = FieldSpec("displacement", Grid((4, 5), (0, 0), (1, 1)), (2,), "mm")
+    inputs = (
+        cell_values(problem.controls["youngs_modulus"], modulus, "youngs_modulus"),
+        as_vector(ScalarSpec("traction", 2, "GPa"), "traction"),
+    )
+    return ProblemModel(problem, inputs, (sample_state(problem.state, displacement),))
+
+
+def cooling(request):
+    """Conductivity and a source in every step to a sequence of temperatures."""
+    domain = mesh.create_unit_square(MPI.COMM_SELF, 6, 6)
+    problem = transient_heat(domain, TimeSteps(0.1, 3), series=["source"])
+    conductivity = FieldSpec("conductivity", Grid((6, 6), (0, 0), (1, 1)), (), "W/(m K)")
+    temperature = FieldSpec("temperature", Grid((4, 5), (0, 0), (1, 1)), (4,), "K")
+    inputs = (
+        cell_values(problem.controls["conductivity"], conductivity, "conductivity"),
+        as_vector(ScalarSpec("source", 3, "W/m^3"), "source"),
+    )
+    return ProblemModel(problem, inputs, (sample_history(problem, temperature),))
+
+
 def moduli(request):
     """Pixel moduli from a phase field."""
     modulus = FieldSpec("youngs_modulus", phase_grid(6), (), "GPa")
@@ -43,6 +71,8 @@ def moduli(request):
 MODELS = {
     "function": moduli,
     "diffusion": heat,
+    "elasticity": plate,
+    "transient heat": cooling,
     "pixel homogenisation": lambda request: pixel_homogenization(6),
     "conforming homogenisation": lambda request: ConformingHomogenization(16, refine=1),
     "chain": lambda request: compose(moduli(request), pixel_homogenization(6)),

@@ -1,13 +1,14 @@
 """A user's own form: patch test, non-symmetric and non-linear forms, and what happens when things go wrong."""
 
+import basix.ufl
 import numpy as np
 import pytest
 import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 
-from genmech_fem.errors import ConvergenceError
-from genmech_fem.problems import DirectSolver, Newton, VariationalProblem, diffusion
+from genmech_fem.errors import ContractError, ConvergenceError, MeshingError
+from genmech_fem.problems import LinearSolver, Newton, SolverOptions, VariationalProblem, diffusion
 
 
 def square(n=4, cell=mesh.CellType.triangle):
@@ -39,7 +40,7 @@ def test_patch_test_of_elasticity(cell, degree):
         state,
         controls={"boundary": boundary},
         bcs=[fem.dirichletbc(boundary, boundary_dofs(space))],
-        symmetric=True,
+        solver=SolverOptions(symmetric=True),
     )
     problem.solve()
     np.testing.assert_allclose(state.x.array, boundary.x.array, atol=1e-12 * np.abs(boundary.x.array).max())
@@ -76,8 +77,8 @@ def test_taylor(taylor_order, generator, observed):
 
 
 def test_a_linear_form_takes_one_solve(monkeypatch):
-    calls, solve = [], DirectSolver.solve
-    monkeypatch.setattr(DirectSolver, "solve", lambda self, *a, **k: calls.append(1) or solve(self, *a, **k))
+    calls, solve = [], LinearSolver.solve
+    monkeypatch.setattr(LinearSolver, "solve", lambda self, *a, **k: calls.append(1) or solve(self, *a, **k))
     problem = diffusion(square())
     problem.solve()
     assert problem.linear
@@ -191,7 +192,11 @@ def test_nan_is_found_before_anything_is_assembled():
 def test_newton_that_does_not_converge():
     problem = nonlinear()
     few = VariationalProblem(
-        problem._ufl[0], problem.state, controls=problem.controls, bcs=problem._bcs, newton=Newton(iterations=1)
+        problem._form,
+        problem.state,
+        controls=problem.controls,
+        bcs=problem._bcs,
+        solver=SolverOptions(newton=Newton(iterations=1)),
     )
     with pytest.raises(ConvergenceError, match="after 1 iterations, expected 1e-10: apply the load in smaller steps"):
         few.solve()
@@ -241,15 +246,197 @@ def test_forms_and_controls_are_checked():
     form = (u - c) * v * ufl.dx
     with pytest.raises(ValueError, match="one test function, got 0 arguments"):
         VariationalProblem(u * ufl.dx, u, controls={})
-    with pytest.raises(ValueError, match="observable 'flux': expected a scalar form"):
-        VariationalProblem(form, u, controls={"c": c}, observables={"flux": u * v * ufl.dx})
+    with pytest.raises(ValueError, match="observable 'flux': expected scalar forms, or one with a test function, got"):
+        VariationalProblem(form, u, controls={"c": c}, observables={"flux": [u * ufl.dx, u * v * ufl.dx]})
+    with pytest.raises(ValueError, match="observable 'flux': expected .* a UFL functional, .* got 3"):
+        VariationalProblem(form, u, controls={"c": c}, observables={"flux": 3})
+    with pytest.raises(ContractError, match=r"newton.loads: expected names among \['c'\], got \['pull'\]"):
+        VariationalProblem(form, u, controls={"c": c}, solver=SolverOptions(newton=Newton(loads=("pull",))))
     with pytest.raises(ValueError, match="control 'other': expected it in the residual"):
         VariationalProblem(form, u, controls={"other": fem.Constant(domain, 1.0)})
 
 
 def test_complex_numbers_are_refused(monkeypatch):
-    from genmech_fem.problems import variational
+    from genmech_fem.problems import checks
 
-    monkeypatch.setattr(variational, "default_scalar_type", np.complex128)
+    monkeypatch.setattr(checks, "default_scalar_type", np.complex128)
     with pytest.raises(TypeError, match="real numbers, got complex128"):
         diffusion(square())
+
+
+def test_observables_of_every_kind(taylor_order, generator):
+    """Functionals, several of them, a form with a test function, and cell means of an expression."""
+    problem = nonlinear(3)
+    u, field = problem.state, problem.controls["field"]
+    space = u.function_space
+    tests = ufl.TestFunction(fem.functionspace(space.mesh, ("Lagrange", 2)))
+    flux = (1 + u**2) * field * ufl.grad(u)
+    many = VariationalProblem(
+        problem._form,
+        u,
+        controls=problem.controls,
+        bcs=problem._bcs,
+        observables={
+            "means": [u * ufl.dx, u**2 * ufl.dx, field * u * ufl.ds],
+            "loads": ufl.exp(u) * tests * ufl.dx,
+            "flux": flux,
+        },
+    )
+    many.solve()
+    seen = many.observe()
+    assert {name: array.shape for name, array in seen.items()} == {
+        "state": (16,), "means": (3,), "loads": (49,), "flux": (36,)
+    }  # fmt: skip
+    means = [space.mesh.comm.allreduce(fem.assemble_scalar(fem.form(f))) for f in (u * ufl.dx, flux[1] * ufl.dx)]
+    assert seen["means"][0] == pytest.approx(means[0])
+    assert seen["flux"].reshape(18, 2)[:, 1].mean() == pytest.approx(means[1])  # 18 cells of the same size
+    assert set(many.observe(["flux"])) == {"flux"}
+    with pytest.raises(ContractError, match=r"observe: expected names among .* got \['stress'\]"):
+        many.observe(["stress"])
+    cotangents = {name: generator.standard_normal(array.shape) for name, array in seen.items()}
+    assert taylor_order(many, cotangents, generator) == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_restored_state_has_the_gradients_of_its_solution(generator):
+    problem, weight = nonlinear(), {"rate": np.ones(1)}
+    fields = [generator.uniform(1, 3, problem.controls["field"].x.array.size) for _ in range(2)]
+    states, expected = [], []
+    for field in fields:
+        problem.set_controls({"field": field})
+        problem.solve()
+        states.append(problem.observe(["state"])["state"])
+        expected.append(problem.pull_back(weight)["field"])
+    for field, state, gradient in zip(fields, states, expected, strict=True):
+        problem.set_controls({"field": field})
+        problem.restore(state)
+        np.testing.assert_allclose(problem.pull_back(weight)["field"], gradient, rtol=1e-12)
+    with pytest.raises(ContractError, match=r"state: expected the dofs, shape \(36,\), got \(3,\)"):
+        problem.restore(np.ones(3))
+
+
+def test_controls_are_set_after_all_were_checked():
+    problem = nonlinear()
+    problem.set_controls({"wind": [3, 4], "field": np.full(36, 2.5, dtype=np.float32)})
+    assert problem.controls["wind"].value.tolist() == [3.0, 4.0]
+    assert (problem.controls["field"].x.array == 2.5).all()
+    for values, message in (
+        ({"wind": [1.0, 2.0, 3.0]}, r"control 'wind': expected 2 values in a row, got shape \(3,\)"),
+        ({"field": np.ones((6, 6))}, r"control 'field': expected 36 values in a row, got shape \(6, 6\)"),
+        ({"wind": [0, 0], "field": np.ones(36, dtype=complex)}, "'field': expected real numbers, got complex128"),
+        ({"field": ["a"] * 36}, "'field': expected real numbers, got <U1"),
+        ({"sun": 1.0}, r"control 'sun': expected one of \['boundary', 'field', 'wind'\]"),
+    ):
+        with pytest.raises(ContractError, match=message):
+            problem.set_controls(values)
+    assert problem.controls["wind"].value.tolist() == [3.0, 4.0]
+
+
+def folded(x):
+    x[-1] = [0.1, 0.1, 0.0]
+
+
+def flat(x):
+    x[:, 1] = 0.0
+
+
+@pytest.mark.parametrize("spoil", [folded, flat])
+def test_folded_and_flat_cells_are_found(spoil):
+    domain = mesh.create_unit_square(MPI.COMM_SELF, 1, 1, mesh.CellType.quadrilateral)
+    spoil(domain.geometry.x)
+    with pytest.raises(MeshingError, match="1 inverted or degenerate cells, the first is cell 0 at"):
+        diffusion(domain)
+
+
+def test_what_has_to_be_positive(generator):
+    domain = square()
+    space = fem.functionspace(domain, ("Lagrange", 1))
+    u, v, load = fem.Function(space), ufl.TestFunction(space), fem.Constant(domain, 3.0)
+    kappa = fem.Function(fem.functionspace(domain, ("DG", 0)))
+    kappa.x.array[:] = 1.0
+    form = ((1 + u**2) * kappa * ufl.inner(ufl.grad(u), ufl.grad(v)) - load * v) * ufl.dx
+    problem = VariationalProblem(
+        form,
+        u,
+        controls={"kappa": kappa, "load": load},
+        bcs=[fem.dirichletbc(0.0, boundary_dofs(space), space)],
+        positive={"kappa": kappa, "u + 0.1": u + 0.1},
+    )
+    expected = problem.solve().x.array.copy()
+    kappa.x.array[5] = -2.0
+    with pytest.raises(ValueError, match="expected kappa > 0, got -2 in cell 5"):
+        problem.solve()
+    kappa.x.array[5], load.value = 1.0, -8.0
+    with pytest.raises(ConvergenceError, match=r"expected u \+ 0.1 > 0, got -.* in cell"):
+        problem.solve()
+    load.value = 3.0
+    np.testing.assert_allclose(problem.solve().x.array, expected, rtol=1e-9)
+
+
+def test_loads_are_raised_in_steps():
+    """With two iterations Newton's method fails at the whole load; smaller steps reach the same solution."""
+
+    def stretched(newton):
+        domain = square()
+        space = fem.functionspace(domain, ("Lagrange", 1, (2,)))
+        u, v = fem.Function(space), ufl.TestFunction(space)
+        F = ufl.Identity(2) + ufl.grad(u)
+        energy = ((ufl.inner(F, F) - 2) / 2 - ufl.ln(ufl.det(F)) + (ufl.det(F) - 1) ** 2) * ufl.dx
+        pull = fem.Constant(domain, 0.0)
+        ends = [fem.locate_dofs_geometrical(space, lambda x, at=at: np.isclose(x[0], at)) for at in (0, 1)]
+        right = fem.locate_dofs_geometrical((space.sub(0), space.sub(0).collapse()[0]), lambda x: np.isclose(x[0], 1))[
+            0
+        ]
+        bcs = [fem.dirichletbc(np.zeros(2), ends[0], space), fem.dirichletbc(pull, right, space.sub(0))]
+        return VariationalProblem(
+            ufl.derivative(energy, u, v), u, controls={"pull": pull}, bcs=bcs, positive={"det F": ufl.det(F)},
+            solver=SolverOptions(symmetric=True, newton=newton),
+        )  # fmt: skip
+
+    reference = stretched(Newton())
+    reference.set_controls({"pull": 2.0})
+    reference.solve()
+    few = stretched(Newton(iterations=4))
+    few.set_controls({"pull": 2.0})
+    with pytest.raises(ConvergenceError, match="after 4 iterations"):
+        few.solve()
+    stepped = stretched(Newton(iterations=4, loads=("pull",)))
+    for pull in (2.0, 0.5, 2.0):  # from zero, back from the last solution, and there again
+        stepped.set_controls({"pull": pull})
+        stepped.solve()
+        assert stepped.controls["pull"].value == pull
+    np.testing.assert_allclose(stepped.state.x.array, reference.state.x.array, atol=1e-9)
+    stepped.set_controls({"pull": -1.2})
+    with pytest.raises(
+        ConvergenceError, match=r"% of the way to the load \['pull'\] were reached, .* det F > 0|%.*smaller"
+    ):
+        stepped.solve()
+    assert stepped.controls["pull"].value == -1.2
+    np.testing.assert_allclose(stepped.state.x.array, reference.state.x.array, atol=1e-9)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_parts_that_hang_on_one_node_are_found(symmetric):
+    """The second square can turn about the node that it shares with the first."""
+    n = 4
+    corners = np.array([(i, j) for i in range(n + 1) for j in range(n + 1)], dtype=float)
+    first = np.array([(i * (n + 1) + j, (i + 1) * (n + 1) + j) for i in range(n) for j in range(n)])
+    cells = np.column_stack([first, first + 1])
+    joint = len(corners) - 1
+    domain = mesh.create_mesh(
+        MPI.COMM_SELF,
+        np.vstack([cells, cells + joint]).astype(np.int64),
+        basix.ufl.element("Lagrange", "quadrilateral", 1, shape=(2,)),
+        np.vstack([corners, corners[1:] + n]),
+    )
+    space = fem.functionspace(domain, ("Lagrange", 1, (2,)))
+    u, v, E = fem.Function(space), ufl.TestFunction(space), fem.Constant(domain, 1e3)
+    eps, clamped = ufl.sym(ufl.grad(u)), fem.locate_dofs_geometrical(space, lambda x: np.isclose(x[0], 0))
+    problem = VariationalProblem(
+        E * ufl.inner(eps + ufl.tr(eps) * ufl.Identity(2), ufl.sym(ufl.grad(v))) * ufl.dx - v[0] * ufl.dx,
+        u,
+        controls={"E": E},
+        bcs=[fem.dirichletbc(np.zeros(2), clamped, space)],
+        solver=SolverOptions(symmetric=symmetric),
+    )
+    with pytest.raises(ConvergenceError, match="hold every part of the mesh"):
+        problem.solve()

@@ -1,0 +1,93 @@
+"""Solvers inside torch networks: a layer whose backward pass is the discrete adjoint."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from genmech_fem.adapters.problem_model import ProblemModel
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import Arrays
+from genmech_fem.forward import DifferentiableForwardModel
+
+type _PullBack = Callable[[Arrays], Mapping[str, np.ndarray]]
+
+
+class FEMLayer(nn.Module):
+    """A differentiable ForwardModel as a torch layer.
+
+    Tensors may be float32 or float64 on any device; the solver works in float64 on the CPU,
+    and what comes back has the dtype and the device of the first input. The states of a
+    batch are kept for its backward pass, so several forward passes may precede the backward
+    ones, in any order. A `ProblemModel` takes one adjoint solve a sample; another model is
+    asked for its `vjp`. How many factorisations are kept between the passes is
+    `SolverOptions.cached` of the problem. Gradients of gradients are not available.
+
+    Args:
+        model: The solver, or any model with `vjp`.
+
+    Raises:
+        TypeError: The model has no gradient.
+    """
+
+    def __init__(self, model: DifferentiableForwardModel) -> None:
+        super().__init__()
+        if not isinstance(model, DifferentiableForwardModel):
+            raise TypeError(f"FEMLayer: expected a model with vjp, got {type(model).__name__}")
+        self._model = model
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Map tensors (batch, *value_shape, *grid) by name to such tensors.
+
+        Raises:
+            ContractError: Names or shapes do not match the specs of the model.
+            TypeError: A tensor does not hold real floating-point numbers.
+            ConvergenceError: A solve failed; the message names the sample.
+        """
+        names = [spec.name for spec in self._model.inputs]
+        if set(inputs) != set(names):
+            raise ContractError(f"FEMLayer: expected the inputs {names}, got {sorted(inputs)}")
+        for name in names:
+            if inputs[name].dtype not in (torch.float32, torch.float64):
+                raise TypeError(f"'{name}': expected float32 or float64, got {inputs[name].dtype}: convert it first")
+        outputs = _Solve.apply(self._model, *(inputs[name] for name in names))
+        return {spec.name: output for spec, output in zip(self._model.outputs, outputs, strict=True)}
+
+
+class _Solve(torch.autograd.Function):
+    """The solve, and its vector-Jacobian product."""
+
+    @staticmethod
+    def forward(ctx: Any, model: DifferentiableForwardModel, *tensors: Tensor) -> tuple[Tensor, ...]:
+        arrays = {s.name: _array(t) for s, t in zip(model.inputs, tensors, strict=True)}
+        ctx.model, ctx.like = model, [(t.dtype, t.device) for t in tensors]
+        outputs: Mapping[str, np.ndarray]
+        if any(ctx.needs_input_grad):
+            outputs, ctx.pull_back = _linearize(model, arrays)
+        else:
+            outputs = model(arrays)
+        return tuple(torch.as_tensor(outputs[s.name]).to(tensors[0]) for s in model.outputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        arrays = {s.name: _array(c) for s, c in zip(ctx.model.outputs, cotangents, strict=True)}
+        gradients = ctx.pull_back(arrays)
+        wanted = zip(ctx.model.inputs, ctx.like, ctx.needs_input_grad[1:], strict=True)
+        return None, *(
+            torch.as_tensor(gradients[s.name]).to(dtype=dtype, device=device) if need else None
+            for s, (dtype, device), need in wanted
+        )
+
+
+def _linearize(model: DifferentiableForwardModel, arrays: Arrays) -> tuple[Mapping[str, np.ndarray], _PullBack]:
+    if isinstance(model, ProblemModel):
+        return model.linearize(arrays)
+    return model(arrays), lambda cotangents: model.vjp(arrays, cotangents)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().astype(np.float64)
