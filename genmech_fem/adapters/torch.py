@@ -23,8 +23,9 @@ class FEMLayer(nn.Module):
     and what comes back has the dtype and the device of the first input. The states of a
     batch are kept for its backward pass, so several forward passes may precede the backward
     ones, in any order. A `ProblemModel` takes one adjoint solve a sample; another model is
-    asked for its `vjp`. How many factorisations are kept between the passes is
-    `SolverOptions.cached` of the problem. Gradients of gradients are not available.
+    asked for its `vjp`. Where more than the loads differs between the samples, a problem with
+    ``SolverOptions(cached=batch size)`` keeps their factorisations for the backward pass.
+    Gradients of gradients are not available.
 
     Args:
         model: The solver, or any model with `vjp`.

@@ -285,6 +285,17 @@ class Applied:
     bcs: Sequence[fem.DirichletBC]
     loads: Sequence[tuple[Load, Control, ufl.Measure]]
 
+    def controls_with(self, material: Mapping[str, Control]) -> dict[str, Control]:
+        """Controls of the material, then those of the conditions.
+
+        Raises:
+            ValueError: A condition has the name of a material parameter.
+        """
+        shared = sorted(set(material) & set(self.controls))
+        if shared:
+            raise ValueError(f"conditions: expected names other than {sorted(material)}, got {shared}: pass name=...")
+        return {**material, **self.controls}
+
     def work(self, v: Any, F: Any = None) -> ufl.Form:
         """Virtual work of all loads in `v`, an empty form if there are none.
 

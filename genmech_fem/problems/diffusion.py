@@ -77,7 +77,7 @@ def diffusion(
     return VariationalProblem(
         -ufl.inner(flux, ufl.grad(v)) * dx - applied.work(v),
         state,
-        controls={"conductivity": conductivity, **applied.controls},
+        controls=applied.controls_with({"conductivity": conductivity}),
         bcs=applied.bcs,
         observables={
             "dissipation": -ufl.inner(flux, ufl.grad(state)) * dx,

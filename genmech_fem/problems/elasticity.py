@@ -91,7 +91,7 @@ def elasticity(
     return VariationalProblem(
         ufl.inner(stress, ufl.sym(ufl.grad(v))) * dx - applied.work(v),
         state,
-        controls={"youngs_modulus": E, "poisson_ratio": nu, **applied.controls},
+        controls=applied.controls_with({"youngs_modulus": E, "poisson_ratio": nu}),
         bcs=applied.bcs,
         observables={
             "strain_energy": ufl.inner(stress, strain) / 2 * dx,

@@ -7,10 +7,11 @@ Suquet, Elements of homogenization (1987), doi:10.1007/3-540-17616-0_15. In elas
 symmetric gradient and E_k the Mandel basis; in conduction e is the gradient.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, cast
 
 import basix.ufl
 import numpy as np
@@ -23,7 +24,7 @@ from genmech_fem.metrics import symmetric_matrix, upper_triangle
 from genmech_fem.problems.checks import check_finite, check_mesh, check_real
 from genmech_fem.problems.elasticity import Hypothesis, check_hypothesis, lame
 from genmech_fem.problems.forms import JIT_OPTIONS, assemble, new_matrix
-from genmech_fem.problems.fourier import Fourier, FourierSolver, voxel_shape
+from genmech_fem.problems.fourier import Fourier, FourierSolver, Voxels, voxels
 from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.periodic import periodic_space
 from genmech_fem.problems.problem import Problem, Snapshot
@@ -36,17 +37,17 @@ VOXELS = 512
 
 @dataclass(frozen=True)
 class Modulus:
-    """A coefficient of the law.
+    """A control that the law depends on.
 
     Args:
         name: Its name as a control.
-        reference: First value, and that of the homogeneous medium that preconditions the Fourier method.
+        first: First value.
         lower: Values (eigenvalues of a tensor) have to be above.
         upper: And below.
     """
 
     name: str
-    reference: float = 1.0
+    first: float = 1.0
     lower: float = 0.0
     upper: float = np.inf
 
@@ -58,8 +59,9 @@ class Physics:
     Args:
         effective: Name of the effective tensor.
         fields: Names of the local gradient and of what the law makes of it.
-        moduli: Coefficients of the law.
-        law: Stress or flux in UFL of the gradient and the moduli; linear in the gradient.
+        moduli: What may vary.
+        coefficients: Functions of the moduli that the law is linear in; of UFL or of arrays.
+        law: Stress or flux in UFL of the gradient and the coefficients; linear in each.
         vector: The unknown is a displacement, else a scalar.
         tensor: The one modulus is a symmetric tensor.
     """
@@ -67,6 +69,7 @@ class Physics:
     effective: str
     fields: tuple[str, str]
     moduli: tuple[Modulus, ...]
+    coefficients: Callable[..., tuple[Any, ...]]
     law: Callable[..., Any]
     vector: bool
     tensor: bool = False
@@ -85,38 +88,38 @@ def mandel_basis(dimension: int) -> np.ndarray:
     return basis
 
 
+def _symmetric_units(dimension: int) -> np.ndarray:
+    """Symmetric matrices with one entry 1 of the lower triangle, row by row (entries, dimension, dimension)."""
+    units = np.zeros((dimension * (dimension + 1) // 2, dimension, dimension))
+    for unit, i, j in zip(units, *np.tril_indices(dimension), strict=True):
+        unit[i, j] = unit[j, i] = 1.0
+    return units
+
+
 def _isotropic(strain: Any, mu: Any, lmbda: Any) -> Any:
     return lmbda * ufl.tr(strain) * ufl.Identity(strain.ufl_shape[0]) + 2 * mu * strain
 
 
-def _hooke(strain: Any, youngs_modulus: Any, poisson_ratio: Any) -> Any:
-    return _isotropic(strain, *lame(youngs_modulus, poisson_ratio))
-
-
-def _hooke_plane_stress(strain: Any, youngs_modulus: Any, poisson_ratio: Any) -> Any:
+def _plane_stress(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
     mu, _ = lame(youngs_modulus, poisson_ratio)
-    return _isotropic(strain, mu, youngs_modulus * poisson_ratio / (1 - poisson_ratio**2))
+    return mu, youngs_modulus * poisson_ratio / (1 - poisson_ratio**2)
+
+
+def _same(conductivity: Any) -> tuple[Any]:
+    return (conductivity,)
 
 
 def _fourier(gradient: Any, conductivity: Any) -> Any:
     return conductivity * gradient
 
 
+_STRESS, _FLUX = ("strain", "stress"), ("gradient", "flux")
 _YOUNG, _CONDUCTIVITY = Modulus("youngs_modulus"), Modulus("conductivity")
-ELASTICITY = Physics(
-    "stiffness", ("strain", "stress"), (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 0.5)), _hooke, vector=True
-)
-PLANE_STRESS = Physics(
-    "stiffness",
-    ("strain", "stress"),
-    (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 1.0)),
-    _hooke_plane_stress,
-    vector=True,
-)
-CONDUCTION = Physics("conductivity", ("gradient", "flux"), (_CONDUCTIVITY,), _fourier, vector=False)
-ANISOTROPIC_CONDUCTION = Physics(
-    "conductivity", ("gradient", "flux"), (_CONDUCTIVITY,), _fourier, vector=False, tensor=True
-)
+_SOLID, _PLATE = (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 0.5)), (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 1.0))
+ELASTICITY = Physics("stiffness", _STRESS, _SOLID, lame, _isotropic, vector=True)
+PLANE_STRESS = Physics("stiffness", _STRESS, _PLATE, _plane_stress, _isotropic, vector=True)
+CONDUCTION = Physics("conductivity", _FLUX, (_CONDUCTIVITY,), _same, _fourier, vector=False)
+ANISOTROPIC_CONDUCTION = Physics("conductivity", _FLUX, (_CONDUCTIVITY,), _same, _fourier, vector=False, tensor=True)
 
 
 class PeriodicHomogenization(Problem):
@@ -168,18 +171,22 @@ class PeriodicHomogenization(Problem):
         unit = np.eye(self.dimension)[np.tril_indices(self.dimension)] if physics.tensor else np.ones(1)
         self.controls = {modulus.name: fem.Function(moduli, name=modulus.name) for modulus in physics.moduli}
         for modulus in physics.moduli:
-            self.controls[modulus.name].x.array.reshape(-1, len(unit))[:] = modulus.reference * unit
+            self.controls[modulus.name].x.array.reshape(-1, len(unit))[:] = modulus.first * unit
         tensors = fem.functionspace(domain, symbols.elements["tensor"])
         self._weights, self._adjoint = fem.Function(tensors), fem.Function(self.state.function_space)
         self._spaces = {"field": space, "correctors": self.state.function_space, "tensor": tensors, "moduli": moduli}
+        self._spaces["by cell"] = fem.functionspace(domain, symbols.elements["by cell"])
         self._pinned = fem.dirichletbc(np.zeros(shape), np.array([0], dtype=np.int32), space)
         self._options = SolverOptions(symmetric=True, petsc_options=(solver or SolverOptions()).petsc_options)
-        self._fourier, self._voxels = self._choose(method)
-        self._system: tuple[la.MatrixCSR, LinearSolver | FourierSolver] | None = None
+        self._method, self._grid = method, self._choose(method)
+        self._forms: dict[str, fem.Form] = {}
+        self._matrix: la.MatrixCSR | None = None
+        self._system: LinearSolver | FourierSolver | None = None
+        self._mesh = Snapshot(domain, ())
         self._factorised: Snapshot | None = None
         self._solved: Snapshot | None = None
 
-    @cached_property
+    @property
     def volume(self) -> float:
         """Volume |Y| of the cell [length^dimension]."""
         return float(np.prod(np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0)))
@@ -221,8 +228,7 @@ class PeriodicHomogenization(Problem):
 
         The effective tensor is stationary in the correctors, so it needs no adjoint solve.
         """
-        if self._solved is None or not self._solved.holds():
-            raise ConvergenceError("pull_back needs the solution of the present controls: call solve() first")
+        self._check_solved("pull_back")
         sizes = {"state": self.state.x.array.size, self.physics.effective: self.loads * (self.loads + 1) // 2}
         for name, cotangent in cotangents.items():
             if np.shape(cotangent) != (sizes.get(name),):
@@ -235,10 +241,19 @@ class PeriodicHomogenization(Problem):
         return {name: fem.assemble_vector(self._form(name)).array.copy() for name in self.controls}
 
     def sensitivities(self) -> dict[str, np.ndarray]:
-        """Derivatives of the effective tensor by each modulus, shape (loads (loads + 1) / 2, control dofs)."""
-        unit = np.eye(self.loads * (self.loads + 1) // 2)
-        rows = [self.pull_back({self.physics.effective: row}) for row in unit]
-        return {name: np.stack([row[name] for row in rows]) for name in self.controls}
+        """Derivatives of the effective tensor by each modulus, shape (loads (loads + 1) / 2, control dofs).
+
+        Raises:
+            ConvergenceError: There is no solution of the present moduli.
+        """
+        self._check_solved("sensitivities")
+        upper = np.triu_indices(self.loads)
+        shape = -1, self.loads, self.loads, self._spaces["moduli"].dofmap.bs
+        derivatives = {n: fem.assemble_vector(self._form(f"by cell, {n}")).array.reshape(shape) for n in self.controls}
+        return {
+            name: d[:, *upper].transpose(1, 0, 2).reshape(len(upper[0]), -1) / self.volume
+            for name, d in derivatives.items()
+        }
 
     def fields(self) -> dict[str, np.ndarray]:
         """Local fields of every load case, means in each cell, as ``strain`` and ``stress`` of elasticity.
@@ -281,18 +296,17 @@ class PeriodicHomogenization(Problem):
         energies = fem.assemble_vector(self._form("energies")).array.reshape(-1, self.loads, self.loads)
         return upper_triangle(energies.sum(axis=0) / self.volume)
 
-    def _choose(self, method: Method) -> tuple[Fourier | None, tuple[int, ...]]:
-        """Settings of the Fourier method where it is to be taken, and the shape of the grid."""
-        shape = None if method == "assembled" else voxel_shape(self._spaces["field"])
+    def _choose(self, method: Method) -> Voxels | None:
+        """The grid, where the Fourier method is to be taken."""
+        grid = None if method == "assembled" else voxels(self._spaces["field"])
         if isinstance(method, Fourier):
-            if shape is None:
+            if grid is None:
                 raise ValueError(f"method={method}: expected a regular grid of Q1 cells; take method='assembled'")
-            return method, shape
+            return grid
         if method not in ("auto", "assembled"):
             raise ValueError(f"method: expected 'auto', 'assembled' or Fourier(...), got {method!r}")
-        if shape is None or self.dimension < 3 or np.prod(shape) < VOXELS or self._options.petsc_options:
-            return None, ()
-        return Fourier(), shape
+        small = self.dimension < 3 or grid is None or len(grid.cells) < VOXELS
+        return None if small or self._options.petsc_options else grid
 
     def _columns(self, array: np.ndarray) -> np.ndarray:
         """One column of dofs a load (dofs, loads), zero at the pinned node."""
@@ -301,51 +315,73 @@ class PeriodicHomogenization(Problem):
         return columns.transpose(0, 2, 1).reshape(-1, self.loads)
 
     def _solve(self, rhs: np.ndarray) -> np.ndarray:
-        columns = self._columns(rhs)
-        if self._fourier:  # the force at the pinned node balances the others
+        columns, solver = self._columns(rhs), self._solver()
+        if isinstance(solver, FourierSolver):  # the force at the pinned node balances the others
             columns[: self._components] = -columns.reshape(-1, self._components, self.loads).sum(axis=0)
-        solver = self._solver()
         try:
             solution = solver.solve(columns).reshape(-1, self._components, self.loads)
         except ConvergenceError:
-            self._system = None
+            self._factorised = None
             raise
         return (solution - solution[0]).transpose(0, 2, 1).ravel()
 
     def _solver(self) -> LinearSolver | FourierSolver:
         """The solver of the present moduli."""
         if self._system is not None and self._factorised is not None and self._factorised.holds():
-            return self._system[1]
-        form = self._form("stiffness")
-        system, self._system = self._system, None
-        matrix = new_matrix(form) if system is None else system[0]
-        assemble(matrix, form, [] if self._fourier else [self._pinned])
-        if system is not None:
-            system[1].factorise()
-        elif self._fourier:
-            system = matrix, FourierSolver(matrix, self._stencil(self._voxels), self._voxels, self._fourier)
+            return self._system
+        self._factorised = None
+        if not self._mesh.holds():
+            self._mesh, self._grid, self._system = Snapshot(self._domain, ()), self._choose(self._method), None
+        if self._grid:
+            if not isinstance(self._system, FourierSolver):
+                settings = self._method if isinstance(self._method, Fourier) else Fourier()
+                self._system = FourierSolver(self._grid, self._stencils(self._grid), self.loads, settings)
+            self._system.factorise(self._coefficients())
         else:
-            system = matrix, LinearSolver(matrix, self._spaces["field"], self._options, modes=self._translations())
-        self._system, self._factorised = system, Snapshot(self._domain, self.controls.values())
-        return system[1]
+            form = self._form("stiffness")
+            if self._matrix is None:
+                self._matrix = new_matrix(form)
+            assemble(self._matrix, form, [self._pinned])
+            if isinstance(self._system, LinearSolver):
+                self._system.factorise()
+            else:
+                field = self._spaces["field"]
+                self._system = LinearSolver(self._matrix, field, self._options, modes=self._translations())
+        self._factorised = Snapshot(self._domain, self.controls.values())
+        return self._system
+
+    def _coefficients(self) -> np.ndarray:
+        """Coefficients of the law in each cell (cells, coefficients)."""
+        moduli = [control.x.array for control in self.controls.values()]
+        cells = len(self._domain.geometry.dofmaps[0])
+        return np.column_stack([array.reshape(cells, -1) for array in self.physics.coefficients(*moduli)])
 
     def _translations(self) -> np.ndarray:
         nodes = self._spaces["field"].dofmap.index_map.size_local
         return np.tile(np.eye(self._components), (nodes, 1))
 
-    def _stencil(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Rows of one node in the matrix of the homogeneous reference."""
-        size = np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0) / shape
+    def _stencils(self, grid: Voxels) -> np.ndarray:
+        """Rows of a node, one coefficient of one cell around it being 1, as `FourierSolver` takes them."""
+        size = np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0) / grid.shape
         create = mesh.create_rectangle if self.dimension == 2 else mesh.create_box
-        domain = create(
-            MPI.COMM_SELF, [np.zeros(self.dimension), 3 * size], (3,) * self.dimension, self._domain.topology.cell_type
-        )
-        small = PeriodicHomogenization(domain, self.physics, method="assembled")
-        form = small._form("stiffness")
-        matrix = new_matrix(form)
-        assemble(matrix, form, [])
-        rows = matrix.to_dense()[: self._components].reshape(self._components, *[3] * self.dimension, self._components)
-        return np.roll(np.moveaxis(rows, 0, -2), 1, axis=tuple(range(self.dimension)))
+        corners, three = [0 * size, 3 * size], (3,) * self.dimension
+        domain = create(MPI.COMM_SELF, corners, three, self._domain.topology.cell_type)
+        symbols, space = _symbols(*self._key), periodic_space(domain, (self.dimension,) if self.physics.vector else ())
+        moduli = fem.functionspace(domain, symbols.elements["moduli"])
+        cells = cast(Voxels, voxels(space)).cells
+        units = {symbol: fem.Function(moduli) for symbol in symbols.coefficients}
+        form = fem.create_form(_compiled("element", *self._key), [space, space], domain, {}, units, {})
+        matrix, found = new_matrix(form), []
+        for corner in np.ndindex((2,) * self.dimension):
+            cell = cells[np.ravel_multi_index(np.array(corner) - 1, three, mode="wrap")]
+            for unit, k in itertools.product(units.values(), range(moduli.dofmap.bs)):
+                unit.x.array[cell * moduli.dofmap.bs + k] = 1.0
+                assemble(matrix, form, [])
+                unit.x.array[:] = 0.0
+                found.append(matrix.to_dense()[: self._components])
+        rows = np.reshape(found, (2**self.dimension, -1, self._components, *three, self._components))
+        rows = np.roll(rows, 1, axis=tuple(range(3, 3 + self.dimension)))
+        return rows.reshape(*rows.shape[:3], 3**self.dimension, self._components)
 
     def _mark_solved(self) -> None:
         self._solved = Snapshot(self._domain, (self.state, *self.controls.values()))
@@ -354,26 +390,30 @@ class PeriodicHomogenization(Problem):
         for modulus in self.physics.moduli:
             values = self.controls[modulus.name].x.array
             if self.physics.tensor:
-                rows, columns = np.tril_indices(self.dimension)
-                tensors = np.zeros((values.size // len(rows), self.dimension, self.dimension))
-                tensors[:, rows, columns] = tensors[:, columns, rows] = values.reshape(len(tensors), -1)
-                values = np.linalg.eigvalsh(tensors)[:, 0]
+                units = _symmetric_units(self.dimension)
+                values = np.linalg.eigvalsh(np.tensordot(values.reshape(-1, len(units)), units, 1))[:, 0]
             if not ((values > modulus.lower) & (values < modulus.upper)).all():
                 raise ValueError(
                     f"{modulus.name}: expected {'eigenvalues' if self.physics.tensor else 'values'} in "
                     f"({modulus.lower:g}, {modulus.upper:g}), got {values.min():g} to {values.max():g}"
                 )
 
+    def _check_solved(self, what: str) -> None:
+        if self._solved is None or not self._solved.holds():
+            raise ConvergenceError(f"{what} needs the solution of the present controls: call solve() first")
+
     def _form(self, name: str) -> fem.Form:
-        symbols = _symbols(*self._key)
-        data = {
-            **{symbol: self.controls[modulus] for modulus, symbol in symbols.moduli.items()},
-            symbols.correctors: self.state,
-            symbols.adjoint: self._adjoint,
-            symbols.weights: self._weights,
-        }
-        spaces = [self._spaces[space] for space in symbols.arguments[name]]
-        return fem.create_form(_compiled(name, *self._key), spaces, self._domain, {}, data, {})
+        if name not in self._forms:
+            symbols = _symbols(*self._key)
+            data = {
+                **{symbol: self.controls[modulus] for modulus, symbol in symbols.moduli.items()},
+                symbols.correctors: self.state,
+                symbols.adjoint: self._adjoint,
+                symbols.weights: self._weights,
+            }
+            spaces = [self._spaces[space] for space in symbols.arguments[name]]
+            self._forms[name] = fem.create_form(_compiled(name, *self._key), spaces, self._domain, {}, data, {})
+        return self._forms[name]
 
 
 def periodic_elasticity(
@@ -425,6 +465,7 @@ class _Symbols:
 
     elements: Mapping[str, Any]
     moduli: Mapping[str, Any]
+    coefficients: tuple[Any, ...]
     correctors: Any
     adjoint: Any
     weights: Any
@@ -436,6 +477,9 @@ class _Symbols:
 def _symbols(physics: Physics, cell: str, dimension: int, degree: int) -> _Symbols:
     basis = physics.basis(dimension)
     loads, shape = range(len(basis)), (dimension,) if physics.vector else ()
+    directions = [ufl.as_ufl(1.0)]
+    if physics.tensor:
+        directions = [ufl.as_tensor(unit.tolist()) for unit in _symmetric_units(dimension)]
     elements = {
         "field": basix.ufl.element("Lagrange", cell, degree, shape=shape),
         "correctors": basix.ufl.element("Lagrange", cell, degree, shape=(len(basis), *shape)),
@@ -443,10 +487,12 @@ def _symbols(physics: Physics, cell: str, dimension: int, degree: int) -> _Symbo
         "moduli": basix.ufl.element("DG", cell, 0, shape=(dimension, dimension), symmetry=True)
         if physics.tensor
         else basix.ufl.element("DG", cell, 0),
+        "by cell": basix.ufl.element("DG", cell, 0, shape=(len(basis), len(basis), len(directions))),
     }
     domain = ufl.Mesh(basix.ufl.element("Lagrange", cell, 1, shape=(dimension,)))
     spaces = {name: ufl.FunctionSpace(domain, element) for name, element in elements.items()}
     moduli = {modulus.name: ufl.Coefficient(spaces["moduli"]) for modulus in physics.moduli}
+    coefficients = tuple(ufl.Coefficient(spaces["moduli"]) for _ in physics.coefficients(*moduli.values()))
     w, adjoint = ufl.Coefficient(spaces["correctors"]), ufl.Coefficient(spaces["correctors"])
     weights = ufl.Coefficient(spaces["tensor"])
     simplex = cell in ("triangle", "tetrahedron")
@@ -459,7 +505,11 @@ def _symbols(physics: Physics, cell: str, dimension: int, degree: int) -> _Symbo
         return gradient(ufl.as_vector([fields[k, i] for i in range(dimension)]) if physics.vector else fields[k])
 
     def law(e: Any) -> Any:
-        return physics.law(e, *moduli.values())
+        return physics.law(e, *physics.coefficients(*moduli.values()))
+
+    def by_cell(modulus: Any) -> Any:
+        parts = [paired(by_direction[:, :, c], fluxes, gradients, upper=True) for c in range(len(directions))]
+        return sum(ufl.derivative(part, modulus, d) for part, d in zip(parts, directions, strict=True))
 
     def paired(factor: Any, left: list[Any], right: list[Any], *, upper: bool = False) -> Any:
         pairs = [(k, m) for k in loads for m in loads if k <= m or not upper]
@@ -470,19 +520,23 @@ def _symbols(physics: Physics, cell: str, dimension: int, degree: int) -> _Symbo
     fluxes = [law(e) for e in gradients]
     u, v = ufl.TrialFunction(spaces["field"]), ufl.TestFunction(spaces["field"])
     test, tensor = ufl.TestFunction(spaces["correctors"]), ufl.TestFunction(spaces["tensor"])
+    by_direction = ufl.TestFunction(spaces["by cell"])
     observed = paired(weights, fluxes, gradients) - sum(ufl.inner(fluxes[k], part(adjoint, k)) for k in loads) * dx
     forms = {
         "stiffness": (ufl.inner(law(gradient(u)), gradient(v)) * dx, ("field", "field")),
+        "element": (ufl.inner(physics.law(gradient(u), *coefficients), gradient(v)) * dx, ("field", "field")),
         "loads": (-sum(ufl.inner(law(units[k]), part(test, k)) for k in loads) * dx, ("correctors",)),
         "energies": (paired(tensor, fluxes, gradients, upper=True), ("tensor",)),
         "gradient": (paired(tensor, gradients, units), ("tensor",)),
         "flux": (paired(tensor, fluxes, units), ("tensor",)),
         "volumes": (sum(tensor[k, m] for k in loads for m in loads) * dx, ("tensor",)),
         **{name: (ufl.derivative(observed, modulus), ("moduli",)) for name, modulus in moduli.items()},
+        **{f"by cell, {name}": (by_cell(modulus), ("by cell",)) for name, modulus in moduli.items()},
     }
     return _Symbols(
         elements,
         moduli,
+        coefficients,
         w,
         adjoint,
         weights,

@@ -28,8 +28,6 @@ from genmech_fem.problems.elasticity import MECHANICAL, lame, solid_dimension
 from genmech_fem.problems.linear import SolverOptions
 from genmech_fem.problems.variational import VariationalProblem
 
-__all__ = ["extension_energies", "hyperelasticity", "lame", "neo_hookean", "set_pixels", "uniaxial_extension"]
-
 
 def neo_hookean(F: Any, mu: Any, lmbda: Any) -> Any:
     r"""Strain energy density [stress] of a compressible neo-Hookean solid.
@@ -89,9 +87,6 @@ def hyperelasticity(
     applied = apply(conditions, domain, allowed=MECHANICAL, shape=(dimension,), degree=degree, tags=tags)
     material = {"mu": 1.0, "lmbda": 1.0} if material is None else material
     moduli = {name: cell_control(domain, name, value) for name, value in material.items()}
-    shared = sorted(set(moduli) & set(applied.controls))
-    if shared:
-        raise ValueError(f"conditions: expected names other than those of the moduli, got {shared}: pass name=...")
     state, v = fem.Function(applied.space, name="displacement"), ufl.TestFunction(applied.space)
     F = ufl.variable(ufl.Identity(dimension) + ufl.grad(state))
     density = energy(_in_space(F), **moduli)
@@ -101,7 +96,7 @@ def hyperelasticity(
     return VariationalProblem(
         ufl.derivative(density * dx, state, v) - applied.work(v, F),
         state,
-        controls={**moduli, **applied.controls},
+        controls=applied.controls_with(moduli),
         bcs=applied.bcs,
         observables={"strain_energy": density * dx, "stress": ufl.diff(density, F)},
         positive={"det F": ufl.det(F)},
@@ -166,12 +161,6 @@ def set_pixels(control: fem.Function, values: np.ndarray) -> None:
     if np.shape(values) != pixels:
         raise ValueError(f"values: expected the pixels, shape {pixels}, got {np.shape(values)}")
     control.x.array[:] = np.asarray(values)[i, j]
-
-
-def solve_at_load(problem: VariationalProblem, load: fem.Constant, target: float) -> None:
-    """Solve at ``load = target``."""
-    load.value = target
-    problem.solve()
 
 
 def extension_energies(

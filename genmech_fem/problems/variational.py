@@ -82,6 +82,7 @@ class VariationalProblem(Problem):
         self.linear = not any(c is state for c in jacobian.coefficients())
         self._jacobian_data = (*jacobian.coefficients(), *jacobian.constants())
         self._residual, self._jacobian = compiled(self._form), compiled(jacobian)
+        self._loads = _compiled_at_zero(self._form, state) if self.linear else None
         self._vector = fem.create_vector(self._space)
         self._owned = self._space.dofmap.index_map.size_local * self._space.dofmap.bs
         self._holder = _holders(self._bcs, self._owned)
@@ -106,8 +107,8 @@ class VariationalProblem(Problem):
         before = self.state.x.array.copy()
         try:
             if self.linear:
-                start = np.zeros(self._owned)
-                self._set(start - self._solve_jacobian(self._residual_at(start).vector))
+                zero = np.zeros(self._owned)
+                self._set(zero - self._solve_jacobian(self._residual_at(zero, form=self._loads).vector))
             else:
                 self._solve_nonlinear(before)
         except BaseException:
@@ -204,15 +205,16 @@ class VariationalProblem(Problem):
             return True
         return False
 
-    def _residual_at(self, owned: np.ndarray, *, lift: bool = True) -> Residual:
+    def _residual_at(self, owned: np.ndarray, *, lift: bool = True, form: fem.Form | None = None) -> Residual:
         """Residual of a state; in Dirichlet rows the error of the value.
 
-        With `lift` it is that of the state with corrected Dirichlet values, to first order.
+        With `lift` it is that of the state with corrected Dirichlet values, to first order. A
+        `form` may replace the residual where it has the same value.
         """
         admissible = self._set(owned)
         vector = self._vector.array
         vector[:] = 0.0
-        fem.assemble_vector(vector, self._residual)
+        fem.assemble_vector(vector, form or self._residual)
         if lift and not admissible:
             fem.apply_lifting(vector, [self._jacobian], bcs=[self._bcs], x0=[self.state.x.array], alpha=-1.0)
         self._vector.scatter_reverse(la.InsertMode.add)
@@ -272,6 +274,12 @@ class VariationalProblem(Problem):
         for name, cotangent in cotangents.items():
             if shapes.get(name) != np.shape(cotangent):
                 raise ContractError(f"cotangent '{name}': expected one of {shapes}, got shape {np.shape(cotangent)}")
+
+
+def _compiled_at_zero(form: ufl.Form, state: fem.Function) -> fem.Form | None:
+    """What is left of the residual of the zero state, as loads on the boundary; None if it is nothing."""
+    left = expand_derivatives(ufl.replace(form, {state: ufl.zero(*state.ufl_shape)}))
+    return None if left.empty() else compiled(left)
 
 
 def _check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:

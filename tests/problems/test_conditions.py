@@ -215,6 +215,7 @@ REFUSED = [
     (elasticity, [Dirichlet(LEFT, component=2)], "Dirichlet: component: expected a number from 0 to 1, got 2"),
     (elasticity, [Roller(LEFT, -1)], "Roller: axis: expected a number from 0 to 1, got -1"),
     (elasticity, [Pressure(LEFT, 1, "p"), Pressure(LEFT, 2, "p")], "expected different names, got two controls 'p'"),
+    (elasticity, [Pressure(LEFT, 1, "poisson_ratio")], "got ['poisson_ratio']: pass name=..."),
     (diffusion, [Dirichlet(LEFT, component=0)], "component: expected None, the state has no components, got 0"),
     (diffusion, [Source((1.0, 0))], "Source: value: expected shape (), got (2,)"),
 ]
