@@ -86,7 +86,7 @@ def diffusion(
             **({"compliance": applied.work(state)} if applied.loads else {}),
         },
         positive=_leading_minors(conductivity) if anisotropic else {"conductivity": conductivity},
-        solver=replace(solver or SolverOptions(), symmetric=True),
+        solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
     )
 
 

@@ -100,7 +100,7 @@ def elasticity(
             **({"compliance": applied.work(state)} if applied.loads else {}),
         },
         positive={"youngs_modulus": E, "1 + poisson_ratio": 1 + nu, **upper},
-        solver=replace(solver or SolverOptions(), symmetric=True),
+        solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
     )
 
 

@@ -84,10 +84,10 @@ def transient_heat(
     step = VariationalProblem(
         (capacity * (state - before) / times.size * v - ufl.inner(flux, ufl.grad(v))) * dx - applied.work(v),
         state,
-        controls={"previous": before, "conductivity": conductivity, "capacity": capacity, **applied.controls},
+        controls=applied.controls_with({"previous": before, "conductivity": conductivity, "capacity": capacity}),
         bcs=applied.bcs,
         observables={"heat": capacity * state * dx, "flux": flux},
         positive={"conductivity": conductivity, "capacity": capacity},
-        solver=replace(solver or SolverOptions(), symmetric=True),
+        solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
     )
     return TransientProblem(step, times.count, series=series)

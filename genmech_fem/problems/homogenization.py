@@ -9,7 +9,7 @@ symmetric gradient and E_k the Mandel basis; in conduction e is the gradient.
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -177,7 +177,7 @@ class PeriodicHomogenization(Problem):
         self._spaces = {"field": space, "correctors": self.state.function_space, "tensor": tensors, "moduli": moduli}
         self._spaces["by cell"] = fem.functionspace(domain, symbols.elements["by cell"])
         self._pinned = fem.dirichletbc(np.zeros(shape), np.array([0], dtype=np.int32), space)
-        self._options = SolverOptions(symmetric=True, petsc_options=(solver or SolverOptions()).petsc_options)
+        self._options = replace(solver or SolverOptions(), symmetric=True, definite=True)
         self._method, self._grid = method, self._choose(method)
         self._forms: dict[str, fem.Form] = {}
         self._matrix: la.MatrixCSR | None = None
@@ -200,7 +200,7 @@ class PeriodicHomogenization(Problem):
         """
         check_finite(self.controls, self._domain.comm)
         self._check_moduli()
-        self.state.x.array[:] = self._solve(fem.assemble_vector(self._form("loads")).array)
+        self.state.x.array[:] = self._solve(self._unit_loads())
         self._mark_solved()
         return self.state
 
@@ -307,6 +307,15 @@ class PeriodicHomogenization(Problem):
             raise ValueError(f"method: expected 'auto', 'assembled' or Fourier(...), got {method!r}")
         small = self.dimension < 3 or grid is None or len(grid.cells) < VOXELS
         return None if small or self._options.petsc_options else grid
+
+    def _unit_loads(self) -> np.ndarray:
+        """Right-hand sides (dofs of the state,); zero where they only hold rounding errors (a homogeneous cell)."""
+        rhs = fem.assemble_vector(self._form("loads")).array
+        coefficients = self._coefficients()
+        face = (self.volume / len(coefficients)) ** (1 - 1 / self.dimension)
+        by_load = rhs.reshape(-1, self.loads, self._components)
+        by_load[:, np.abs(by_load).max(axis=(0, 2)) < 1e-13 * face * np.abs(coefficients).max()] = 0.0
+        return rhs
 
     def _columns(self, array: np.ndarray) -> np.ndarray:
         """One column of dofs a load (dofs, loads), zero at the pinned node."""

@@ -42,7 +42,8 @@ class SolverOptions:
     """How a problem is solved.
 
     Args:
-        symmetric: The Jacobian is symmetric (definite or not), which halves the cost.
+        symmetric: The Jacobian is symmetric, which halves the cost.
+        definite: And positive definite, which saves another tenth.
         petsc_options: PETSc options without prefix, as ``{"ksp_type": "cg", "pc_type": "gamg"}``. They
             are added to those of `preset`; with a ``ksp_type`` or ``pc_type`` they replace them.
         newton: Settings of Newton's method.
@@ -52,11 +53,14 @@ class SolverOptions:
     """
 
     symmetric: bool = False
+    definite: bool = False
     petsc_options: Mapping[str, Any] = field(default_factory=dict)
     newton: Newton = field(default_factory=Newton)
     cached: int = 1
 
     def __post_init__(self) -> None:
+        if self.definite and not self.symmetric:
+            raise ValueError("definite: expected symmetric=True with it")
         if self.cached < 1:
             raise ValueError(f"cached: expected room for at least one factorisation, got {self.cached}")
 
@@ -256,6 +260,8 @@ class _PETSc:
             self._arrays = (pointers, columns[self._order], self._values[self._order])
             self._petsc = PETSc.Mat().createAIJ(((rows, size), (rows, size)), bsize=block, csr=self._arrays, comm=comm)
         self._petsc.setOption(PETSc.Mat.Option.SYMMETRIC, options.symmetric)
+        if options.definite:
+            self._petsc.setOption(PETSc.Mat.Option.SPD, True)
         self._vectors = [self._petsc.createVecLeft() for _ in range(3)]
         self.direct = chosen.get("ksp_type") == "preonly"
         self._ksp = PETSc.KSP().create(comm)

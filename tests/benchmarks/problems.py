@@ -24,6 +24,7 @@ from peers.tasks import Moduli, Task, gradient_task, homogenization_task, random
 from genmech_fem.metrics import symmetric_matrix
 from genmech_fem.problems import Fourier, Problem, SolverOptions, VariationalProblem, periodic_elasticity
 from genmech_fem.problems.forms import JIT_OPTIONS, assemble, compiled, new_matrix
+from genmech_fem.problems.linear import preset
 
 # isort: split
 from dolfinx import fem, mesh
@@ -41,7 +42,7 @@ WARM_UP = 2
 LOOSE = Fourier(tolerance=1e-3)
 """As loose as the peers' iterations: 1e-6 of C*."""
 DEMOS = {"ksp_type": "preonly", "pc_type": "lu", "ksp_error_if_not_converged": True}
-MUMPS = {"ksp_type": "preonly", "pc_type": "cholesky", "pc_factor_mat_solver_type": "mumps"}
+MUMPS = preset(symmetric=True, dimension=2, size=1)
 
 
 def timed(function: Callable[..., Any], *args: Any) -> tuple[float, Any]:
@@ -169,7 +170,7 @@ class Cantilever:
                 "square": ufl.inner(state, state) * ufl.dx(metadata={"quadrature_degree": 2}),
                 "compliance": ufl.action(self.L, state),
             },
-            solver=SolverOptions(symmetric=True),
+            solver=SolverOptions(symmetric=True, definite=True),
         )
 
 
@@ -254,11 +255,12 @@ def by_hand(given: Cantilever) -> Callable[[np.ndarray], np.ndarray]:
     load[given.bcs[0].dof_indices()[0]] = 0.0
     arrays = (matrix.indptr.astype(PETSc.IntType), matrix.indices, matrix.data)
     wrapped = PETSc.Mat().createAIJWithArrays((len(load), len(load)), arrays, comm=MPI.COMM_SELF)
-    wrapped.setOption(PETSc.Mat.Option.SYMMETRIC, True)
+    wrapped.setOption(PETSc.Mat.Option.SPD, True)
     ksp = PETSc.KSP().create(MPI.COMM_SELF)
-    ksp.setType(MUMPS["ksp_type"])
-    ksp.getPC().setType(MUMPS["pc_type"])
-    ksp.getPC().setFactorSolverType(MUMPS["pc_factor_mat_solver_type"])
+    ksp.setOptionsPrefix("by_hand_")
+    for name, value in MUMPS.items():
+        PETSc.Options().setValue(f"by_hand_{name}", value)
+    ksp.setFromOptions()
     right, left = PETSc.Vec().createWithArray(load, comm=MPI.COMM_SELF), wrapped.createVecLeft()
 
     def solve(E: np.ndarray) -> np.ndarray:
