@@ -24,7 +24,7 @@ try:
 except ImportError:
     PETSc = None
 
-DIRECT_3D = 20_000
+DIRECT_3D = 10_000
 """Unknowns up to which 3D systems are factorised; beyond, multigrid is faster and needs less memory."""
 
 SMALL_2D = 100_000
