@@ -8,16 +8,8 @@ import numpy as np
 import ufl
 from dolfinx import fem, mesh
 
-from genmech_fem.problems.conditions import (
-    Condition,
-    Dirichlet,
-    Flux,
-    Source,
-    Tags,
-    apply,
-    cell_control,
-    stiffness_degree,
-)
+from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
+from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source, Tags
 from genmech_fem.problems.linear import SolverOptions
 from genmech_fem.problems.variational import VariationalProblem
 

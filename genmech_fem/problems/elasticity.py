@@ -7,19 +7,8 @@ from typing import Any, Literal, get_args
 import ufl
 from dolfinx import fem, mesh
 
-from genmech_fem.problems.conditions import (
-    BodyForce,
-    Clamped,
-    Condition,
-    Dirichlet,
-    Pressure,
-    Roller,
-    Tags,
-    Traction,
-    apply,
-    cell_control,
-    stiffness_degree,
-)
+from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
+from genmech_fem.problems.conditions import BodyForce, Clamped, Condition, Dirichlet, Pressure, Roller, Tags, Traction
 from genmech_fem.problems.linear import SolverOptions
 from genmech_fem.problems.variational import VariationalProblem
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import ufl
 from dolfinx import fem, mesh
 
-from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source, Tags, apply, cell_control
+from genmech_fem.problems.applied import apply, cell_control
+from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source, Tags
 from genmech_fem.problems.linear import SolverOptions
 from genmech_fem.problems.transient import TransientProblem
 from genmech_fem.problems.variational import VariationalProblem

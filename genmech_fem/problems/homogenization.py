@@ -8,118 +8,38 @@ symmetric gradient and E_k the Mandel basis; in conduction e is the gradient.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Literal, cast
 
-import basix.ufl
 import numpy as np
-import ufl
 from dolfinx import fem, la, mesh
 from mpi4py import MPI
 
 from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.metrics import symmetric_matrix, upper_triangle
+from genmech_fem.problems.cell_forms import cell_symbols, compiled_cell_form
 from genmech_fem.problems.checks import check_finite, check_mesh, check_real
-from genmech_fem.problems.elasticity import Hypothesis, check_hypothesis, lame
-from genmech_fem.problems.forms import JIT_OPTIONS, assemble, new_matrix
+from genmech_fem.problems.elasticity import Hypothesis, check_hypothesis
+from genmech_fem.problems.forms import assemble, new_matrix
 from genmech_fem.problems.fourier import Fourier, FourierSolver, Voxels, voxels
 from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.periodic import periodic_space
+from genmech_fem.problems.physics import (
+    ANISOTROPIC_CONDUCTION,
+    CONDUCTION,
+    ELASTICITY,
+    PLANE_STRESS,
+    Physics,
+    mandel_basis,
+    symmetric_units,
+)
 from genmech_fem.problems.problem import Problem, Snapshot
 
 type Method = Literal["auto", "assembled"] | Fourier
 
 VOXELS = 512
 """Cells from which the Fourier solver is taken for 3D voxels."""
-
-
-@dataclass(frozen=True)
-class Modulus:
-    """A control that the law depends on.
-
-    Args:
-        name: Its name as a control.
-        first: First value.
-        lower: Values (eigenvalues of a tensor) have to be above.
-        upper: And below.
-    """
-
-    name: str
-    first: float = 1.0
-    lower: float = 0.0
-    upper: float = np.inf
-
-
-@dataclass(frozen=True)
-class Physics:
-    """What is homogenised.
-
-    Args:
-        effective: Name of the effective tensor.
-        fields: Names of the local gradient and of what the law makes of it.
-        moduli: What may vary.
-        coefficients: Functions of the moduli that the law is linear in; of UFL or of arrays.
-        law: Stress or flux in UFL of the gradient and the coefficients; linear in each.
-        vector: The unknown is a displacement, else a scalar.
-        tensor: The one modulus is a symmetric tensor.
-    """
-
-    effective: str
-    fields: tuple[str, str]
-    moduli: tuple[Modulus, ...]
-    coefficients: Callable[..., tuple[Any, ...]]
-    law: Callable[..., Any]
-    vector: bool
-    tensor: bool = False
-
-    def basis(self, dimension: int) -> np.ndarray:
-        """Unit gradients (loads, dimension, dimension), or (loads, dimension) of a scalar."""
-        return mandel_basis(dimension) if self.vector else np.eye(dimension)
-
-
-def mandel_basis(dimension: int) -> np.ndarray:
-    """Orthonormal symmetric matrices (loads, dimension, dimension): e11, e22, ..., sqrt(2) e12, ..."""
-    pairs = [(i, i) for i in range(dimension)] + [(i, j) for i in range(dimension) for j in range(i + 1, dimension)]
-    basis = np.zeros((len(pairs), dimension, dimension))
-    for matrix, (i, j) in zip(basis, pairs, strict=True):
-        matrix[i, j] = matrix[j, i] = 1.0 if i == j else np.sqrt(0.5)
-    return basis
-
-
-def _symmetric_units(dimension: int) -> np.ndarray:
-    """Symmetric matrices with one entry 1 of the lower triangle, row by row (entries, dimension, dimension)."""
-    units = np.zeros((dimension * (dimension + 1) // 2, dimension, dimension))
-    for unit, i, j in zip(units, *np.tril_indices(dimension), strict=True):
-        unit[i, j] = unit[j, i] = 1.0
-    return units
-
-
-def _isotropic(strain: Any, mu: Any, lmbda: Any) -> Any:
-    return lmbda * ufl.tr(strain) * ufl.Identity(strain.ufl_shape[0]) + 2 * mu * strain
-
-
-def _plane_stress(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
-    mu, _ = lame(youngs_modulus, poisson_ratio)
-    return mu, youngs_modulus * poisson_ratio / (1 - poisson_ratio**2)
-
-
-def _same(conductivity: Any) -> tuple[Any]:
-    return (conductivity,)
-
-
-def _fourier(gradient: Any, conductivity: Any) -> Any:
-    return conductivity * gradient
-
-
-_STRESS, _FLUX = ("strain", "stress"), ("gradient", "flux")
-_YOUNG, _CONDUCTIVITY = Modulus("youngs_modulus"), Modulus("conductivity")
-_SOLID, _PLATE = (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 0.5)), (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 1.0))
-ELASTICITY = Physics("stiffness", _STRESS, _SOLID, lame, _isotropic, vector=True)
-PLANE_STRESS = Physics("stiffness", _STRESS, _PLATE, _plane_stress, _isotropic, vector=True)
-CONDUCTION = Physics("conductivity", _FLUX, (_CONDUCTIVITY,), _same, _fourier, vector=False)
-ANISOTROPIC_CONDUCTION = Physics("conductivity", _FLUX, (_CONDUCTIVITY,), _same, _fourier, vector=False, tensor=True)
 
 
 class PeriodicHomogenization(Problem):
@@ -163,7 +83,7 @@ class PeriodicHomogenization(Problem):
         self.loads = len(physics.basis(self.dimension))
         self._components = self.dimension if physics.vector else 1
         self._key = (physics, domain.basix_cell().name, self.dimension, degree)
-        symbols = _symbols(*self._key)
+        symbols = cell_symbols(*self._key)
         shape = (self.dimension,) if physics.vector else ()
         space = periodic_space(domain, shape, degree)
         self.state = fem.Function(periodic_space(domain, (self.loads, *shape), degree), name="corrector")
@@ -375,11 +295,14 @@ class PeriodicHomogenization(Problem):
         create = mesh.create_rectangle if self.dimension == 2 else mesh.create_box
         corners, three = [0 * size, 3 * size], (3,) * self.dimension
         domain = create(MPI.COMM_SELF, corners, three, self._domain.topology.cell_type)
-        symbols, space = _symbols(*self._key), periodic_space(domain, (self.dimension,) if self.physics.vector else ())
+        symbols, space = (
+            cell_symbols(*self._key),
+            periodic_space(domain, (self.dimension,) if self.physics.vector else ()),
+        )
         moduli = fem.functionspace(domain, symbols.elements["moduli"])
         cells = cast(Voxels, voxels(space)).cells
         units = {symbol: fem.Function(moduli) for symbol in symbols.coefficients}
-        form = fem.create_form(_compiled("element", *self._key), [space, space], domain, {}, units, {})
+        form = fem.create_form(compiled_cell_form("element", *self._key), [space, space], domain, {}, units, {})
         matrix, found = new_matrix(form), []
         for corner in np.ndindex((2,) * self.dimension):
             cell = cells[np.ravel_multi_index(np.array(corner) - 1, three, mode="wrap")]
@@ -399,7 +322,7 @@ class PeriodicHomogenization(Problem):
         for modulus in self.physics.moduli:
             values = self.controls[modulus.name].x.array
             if self.physics.tensor:
-                units = _symmetric_units(self.dimension)
+                units = symmetric_units(self.dimension)
                 values = np.linalg.eigvalsh(np.tensordot(values.reshape(-1, len(units)), units, 1))[:, 0]
             if not ((values > modulus.lower) & (values < modulus.upper)).all():
                 raise ValueError(
@@ -413,7 +336,7 @@ class PeriodicHomogenization(Problem):
 
     def _form(self, name: str) -> fem.Form:
         if name not in self._forms:
-            symbols = _symbols(*self._key)
+            symbols = cell_symbols(*self._key)
             data = {
                 **{symbol: self.controls[modulus] for modulus, symbol in symbols.moduli.items()},
                 symbols.correctors: self.state,
@@ -421,7 +344,9 @@ class PeriodicHomogenization(Problem):
                 symbols.weights: self._weights,
             }
             spaces = [self._spaces[space] for space in symbols.arguments[name]]
-            self._forms[name] = fem.create_form(_compiled(name, *self._key), spaces, self._domain, {}, data, {})
+            self._forms[name] = fem.create_form(
+                compiled_cell_form(name, *self._key), spaces, self._domain, {}, data, {}
+            )
         return self._forms[name]
 
 
@@ -466,95 +391,3 @@ def periodic_conduction(
     """
     physics = ANISOTROPIC_CONDUCTION if anisotropic else CONDUCTION
     return PeriodicHomogenization(domain, physics, degree=degree, method=method, solver=solver)
-
-
-@dataclass(frozen=True)
-class _Symbols:
-    """The forms on an abstract mesh, and the symbols that stand for a cell's data."""
-
-    elements: Mapping[str, Any]
-    moduli: Mapping[str, Any]
-    coefficients: tuple[Any, ...]
-    correctors: Any
-    adjoint: Any
-    weights: Any
-    forms: Mapping[str, Any]
-    arguments: Mapping[str, tuple[str, ...]]
-
-
-@cache
-def _symbols(physics: Physics, cell: str, dimension: int, degree: int) -> _Symbols:
-    basis = physics.basis(dimension)
-    loads, shape = range(len(basis)), (dimension,) if physics.vector else ()
-    directions = [ufl.as_ufl(1.0)]
-    if physics.tensor:
-        directions = [ufl.as_tensor(unit.tolist()) for unit in _symmetric_units(dimension)]
-    elements = {
-        "field": basix.ufl.element("Lagrange", cell, degree, shape=shape),
-        "correctors": basix.ufl.element("Lagrange", cell, degree, shape=(len(basis), *shape)),
-        "tensor": basix.ufl.element("DG", cell, 0, shape=(len(basis), len(basis))),
-        "moduli": basix.ufl.element("DG", cell, 0, shape=(dimension, dimension), symmetry=True)
-        if physics.tensor
-        else basix.ufl.element("DG", cell, 0),
-        "by cell": basix.ufl.element("DG", cell, 0, shape=(len(basis), len(basis), len(directions))),
-    }
-    domain = ufl.Mesh(basix.ufl.element("Lagrange", cell, 1, shape=(dimension,)))
-    spaces = {name: ufl.FunctionSpace(domain, element) for name, element in elements.items()}
-    moduli = {modulus.name: ufl.Coefficient(spaces["moduli"]) for modulus in physics.moduli}
-    coefficients = tuple(ufl.Coefficient(spaces["moduli"]) for _ in physics.coefficients(*moduli.values()))
-    w, adjoint = ufl.Coefficient(spaces["correctors"]), ufl.Coefficient(spaces["correctors"])
-    weights = ufl.Coefficient(spaces["tensor"])
-    simplex = cell in ("triangle", "tetrahedron")
-    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": 2 * (degree - 1) if simplex else 2 * degree})
-
-    def gradient(field: Any) -> Any:
-        return ufl.sym(ufl.grad(field)) if physics.vector else ufl.grad(field)
-
-    def part(fields: Any, k: int) -> Any:
-        return gradient(ufl.as_vector([fields[k, i] for i in range(dimension)]) if physics.vector else fields[k])
-
-    def law(e: Any) -> Any:
-        return physics.law(e, *physics.coefficients(*moduli.values()))
-
-    def by_cell(modulus: Any) -> Any:
-        parts = [paired(by_direction[:, :, c], fluxes, gradients, upper=True) for c in range(len(directions))]
-        return sum(ufl.derivative(part, modulus, d) for part, d in zip(parts, directions, strict=True))
-
-    def paired(factor: Any, left: list[Any], right: list[Any], *, upper: bool = False) -> Any:
-        pairs = [(k, m) for k in loads for m in loads if k <= m or not upper]
-        return sum(factor[k, m] * ufl.inner(left[k], right[m]) for k, m in pairs) * dx
-
-    units = [ufl.as_tensor(unit.tolist()) for unit in basis]
-    gradients = [unit + part(w, k) for k, unit in enumerate(units)]
-    fluxes = [law(e) for e in gradients]
-    u, v = ufl.TrialFunction(spaces["field"]), ufl.TestFunction(spaces["field"])
-    test, tensor = ufl.TestFunction(spaces["correctors"]), ufl.TestFunction(spaces["tensor"])
-    by_direction = ufl.TestFunction(spaces["by cell"])
-    observed = paired(weights, fluxes, gradients) - sum(ufl.inner(fluxes[k], part(adjoint, k)) for k in loads) * dx
-    forms = {
-        "stiffness": (ufl.inner(law(gradient(u)), gradient(v)) * dx, ("field", "field")),
-        "element": (ufl.inner(physics.law(gradient(u), *coefficients), gradient(v)) * dx, ("field", "field")),
-        "loads": (-sum(ufl.inner(law(units[k]), part(test, k)) for k in loads) * dx, ("correctors",)),
-        "energies": (paired(tensor, fluxes, gradients, upper=True), ("tensor",)),
-        "gradient": (paired(tensor, gradients, units), ("tensor",)),
-        "flux": (paired(tensor, fluxes, units), ("tensor",)),
-        "volumes": (sum(tensor[k, m] for k in loads for m in loads) * dx, ("tensor",)),
-        **{name: (ufl.derivative(observed, modulus), ("moduli",)) for name, modulus in moduli.items()},
-        **{f"by cell, {name}": (by_cell(modulus), ("by cell",)) for name, modulus in moduli.items()},
-    }
-    return _Symbols(
-        elements,
-        moduli,
-        coefficients,
-        w,
-        adjoint,
-        weights,
-        {name: form for name, (form, _) in forms.items()},
-        {name: arguments for name, (_, arguments) in forms.items()},
-    )
-
-
-@cache
-def _compiled(name: str, physics: Physics, cell: str, dimension: int, degree: int) -> Any:
-    form = _symbols(physics, cell, dimension, degree).forms[name]
-    return fem.compile_form(MPI.COMM_SELF, form, jit_options=JIT_OPTIONS)

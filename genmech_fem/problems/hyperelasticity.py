@@ -13,17 +13,8 @@ import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 
-from genmech_fem.problems.conditions import (
-    Clamped,
-    Condition,
-    Dirichlet,
-    Pressure,
-    Roller,
-    Tags,
-    apply,
-    cell_control,
-    stiffness_degree,
-)
+from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
+from genmech_fem.problems.conditions import Clamped, Condition, Dirichlet, Pressure, Roller, Tags
 from genmech_fem.problems.elasticity import MECHANICAL, lame, solid_dimension
 from genmech_fem.problems.linear import SolverOptions
 from genmech_fem.problems.variational import VariationalProblem

@@ -4,7 +4,7 @@ import numpy as np
 from dolfinx import mesh
 from mpi4py import MPI
 
-from genmech_fem.problems.homogenization import mandel_basis
+from genmech_fem.problems.physics import mandel_basis
 
 CELLS = [(2, "triangle"), (2, "quadrilateral"), (3, "tetrahedron"), (3, "hexahedron")]
 

@@ -7,7 +7,8 @@ from genmech_fem.errors import ConvergenceError, MeshingError
 from genmech_fem.forward import check_vjp
 from genmech_fem.metrics import relative_frobenius, symmetric_matrix, upper_triangle
 from genmech_fem.microstructure import PeriodicFibres, volume_fraction
-from genmech_fem.problems.homogenization import mandel_basis, periodic_elasticity
+from genmech_fem.problems.homogenization import periodic_elasticity
+from genmech_fem.problems.physics import mandel_basis
 
 
 @pytest.mark.parametrize(("dimension", "cell"), CELLS)

@@ -8,7 +8,8 @@ from genmech_fem.adapters import dolfinx_mesh, phase_field
 from genmech_fem.geometry import periodic_mesh
 from genmech_fem.metrics import relative_frobenius, symmetric_matrix
 from genmech_fem.microstructure import PeriodicFibres
-from genmech_fem.problems.homogenization import mandel_basis, periodic_conduction, periodic_elasticity
+from genmech_fem.problems.homogenization import periodic_conduction, periodic_elasticity
+from genmech_fem.problems.physics import mandel_basis
 
 GRIDS = [(2, "quadrilateral", 24), (2, "triangle", 24), (3, "hexahedron", 10)]
 
