@@ -1,4 +1,4 @@
-"""One problem on all ranks gives the numbers of one rank; run with ``mpiexec -n 2 python -m pytest tests/mpi``."""
+"""One problem on all ranks gives the numbers of one rank; run with ``mpiexec -n 2 python -m pytest -n 0 tests/mpi``."""
 
 import numpy as np
 import pytest

@@ -8,14 +8,15 @@ from genmech_fem.training import Normalizer
 
 @pytest.mark.parametrize("grid", [(), (4, 5)])
 def test_normalised_data_have_zero_mean_and_unit_deviation(grid):
-    x = torch.randn(50, 3, *grid) * torch.tensor([1e-3, 1.0, 1e6]).reshape(3, *[1] * len(grid)) + 7.0
+    noise = torch.randn(50, 3, *grid, generator=torch.Generator().manual_seed(0))
+    x = noise * torch.tensor([1e-3, 1.0, 1e6]).reshape(3, *[1] * len(grid)) + 7.0
     normalizer = Normalizer(3)
     assert not normalizer.fitted
     z = normalizer.fit(x).normalize(x)
     axes = [0, *range(2, x.ndim)]
     torch.testing.assert_close(z.mean(dim=axes), torch.zeros(3), atol=2e-3, rtol=0)
     torch.testing.assert_close(z.std(dim=axes, correction=0), torch.ones(3), atol=2e-3, rtol=0)
-    torch.testing.assert_close(normalizer.denormalize(z), x)
+    torch.testing.assert_close(normalizer.denormalize(z), x, rtol=1e-5, atol=1e-5)
     assert normalizer.fitted
 
 
