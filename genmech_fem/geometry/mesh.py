@@ -1,7 +1,8 @@
 """The neutral mesh: plain arrays between image, mesh file and solver."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,6 +16,20 @@ _SIMPLICES = {
     "hexahedron": ((0, 1, 2, 6), (0, 2, 3, 6), (0, 3, 7, 6), (0, 7, 4, 6), (0, 4, 5, 6), (0, 5, 1, 6)),
 }
 NODES = {"triangle": 3, "quad": 4, "tetra": 4, "hexahedron": 8}
+# Corners of the facets of each cell, seen from outside in the same sense of rotation.
+FACETS = {
+    "triangle": ((0, 1), (1, 2), (2, 0)),
+    "quad": ((0, 1), (1, 2), (2, 3), (3, 0)),
+    "tetra": ((0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)),
+    "hexahedron": ((0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7)),
+}
+_DTYPES: dict[str, type[np.generic]] = {
+    "points": np.float64,
+    "cells": np.int64,
+    "tags": np.int32,
+    "facets": np.int64,
+    "facet_tags": np.int32,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +41,9 @@ class Mesh:
         cells: Point indices (cells, nodes of a cell), in the node order of meshio.
         cell_type: ``"triangle"``, ``"quad"``, ``"tetra"`` or ``"hexahedron"``.
         tags: Phase of each cell (cells,), at least 0.
+        facets: Point indices of the facets that carry a tag (facets, nodes of a facet).
+        facet_tags: Tag of each of these facets (facets,), at least 0.
+        names: Tags of cells and facets by name, as ``{"fibre": 1, "left": 11}``.
 
     Raises:
         MeshingError: The arrays do not describe a mesh. An index out of range would
@@ -36,11 +54,14 @@ class Mesh:
     cells: np.ndarray
     cell_type: str
     tags: np.ndarray
+    facets: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    facet_tags: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    names: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.cell_type not in NODES:
             raise MeshingError(f"Mesh.cell_type: expected one of {sorted(NODES)}, got {self.cell_type!r}")
-        for name, dtype in (("points", np.float64), ("cells", np.int64), ("tags", np.int32)):
+        for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, _array(name, getattr(self, name), dtype))
         if self.points.ndim != 2 or self.dimension not in (len(_SIMPLICES[self.cell_type][0]) - 1, 3):
             raise MeshingError(
@@ -62,6 +83,23 @@ class Mesh:
             raise MeshingError(
                 f"Mesh.cells: expected indices from 0 to {len(self.points) - 1}, "
                 f"got {self.cells.min()} to {self.cells.max()}"
+            )
+        self._check_facets()
+
+    def _check_facets(self) -> None:
+        corners = len(FACETS[self.cell_type][0])
+        if not self.facets.size:
+            object.__setattr__(self, "facets", self.facets.reshape(0, corners))
+        facets = self.facets
+        if facets.shape != (self.facet_tags.size, corners) or self.facet_tags.ndim != 1:
+            raise MeshingError(
+                f"Mesh.facets: expected (facets, {corners}) with one tag each, "
+                f"got {facets.shape} and tags {self.facet_tags.shape}"
+            )
+        if facets.size and not (0 <= facets.min() <= facets.max() < len(self.points) and self.facet_tags.min() >= 0):
+            raise MeshingError(
+                f"Mesh.facets: expected indices from 0 to {len(self.points) - 1} and tags >= 0, "
+                f"got {facets.min()} to {facets.max()} and tags from {self.facet_tags.min()}"
             )
 
     @property
