@@ -1,55 +1,125 @@
-"""Reading and writing mesh files through meshio."""
+"""Reading and writing mesh files and solutions of other programs, through meshio and PyVista."""
 
 import io
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import meshio
 import numpy as np
 
-from genmech_fem.errors import MeshingError
-from genmech_fem.geometry.mesh import NODES, Mesh
+from genmech_fem.errors import MeshingError, MissingExtraError
+from genmech_fem.geometry.abaqus import read_abaqus
+from genmech_fem.geometry.mesh import Mesh
+from genmech_fem.geometry.solution import GMSH, PHASE, Solution, solution_from
+from genmech_fem.geometry.vtk_files import read_vtk_file
 from genmech_fem.geometry.xdmf import read_xdmf, write_xdmf
 
 type Fields = Mapping[str, np.ndarray]
-
-PHASE = "phase"
-_GMSH = "gmsh:physical"
+type Reader = Callable[[Path, int], tuple[meshio.Mesh, float | None]]
 
 
-def _write_gmsh(path: Path, mesh: meshio.Mesh) -> None:
+def _write_gmsh(path: Path, mesh: Mesh, raw: meshio.Mesh) -> None:
     # Gmsh takes the physical tag 0 for "none": phase k is the physical group k + 1, named "phase_k".
-    data = [*mesh.point_data.values(), *(block for (block,) in mesh.cell_data.values())]
+    data = [*raw.point_data.values(), *(block for (block,) in raw.cell_data.values())]
     if any(array[0].size not in (1, 3, 9) for array in data):
         raise ValueError(f"{path}: a Gmsh file holds fields of 1, 3 or 9 components only, use .vtu")
-    (tags,) = mesh.cell_data.pop(PHASE)
-    dimension = 2 if mesh.cells[0].type in ("triangle", "quad") else 3
-    mesh.cell_data[_GMSH] = mesh.cell_data["gmsh:geometrical"] = [tags + 1]
-    mesh.field_data = {f"{PHASE}_{tag}": np.array([tag + 1, dimension]) for tag in np.unique(tags)}
-    meshio.gmsh.write(path, mesh, fmt_version="2.2")
+    if not mesh.facet_tags.all():
+        raise ValueError(f"{path}: a Gmsh file holds facet tags from 1 on, got 0")
+    (cells,) = raw.cells
+    blocks, tags = [(cells.type, cells.data)], [mesh.tags + 1]
+    phases, facet_tags = np.unique(mesh.tags).tolist(), np.unique(mesh.facet_tags).tolist()
+    groups = {name: (tag, cells.dim - 1) for name, tag in mesh.names.items() if tag in facet_tags}
+    groups |= {name: (tag + 1, cells.dim) for name, tag in mesh.names.items() if tag in phases and name not in groups}
+    groups |= {f"{PHASE}_{tag}": (tag + 1, cells.dim) for tag in phases}
+    del raw.cell_data[PHASE]
+    if len(mesh.facets):
+        blocks.append((_FACET_TYPES[mesh.facets.shape[1]], mesh.facets))
+        tags.append(mesh.facet_tags)
+        raw.cell_data = {
+            name: [data, np.zeros((len(mesh.facets), *data.shape[1:]), data.dtype)]
+            for name, (data,) in raw.cell_data.items()
+        }
+    raw.cell_data |= {GMSH: tags, "gmsh:geometrical": tags}
+    stored = meshio.Mesh(raw.points, blocks, raw.point_data, raw.cell_data)
+    stored.field_data = {name: np.array(group) for name, group in groups.items()}
+    meshio.gmsh.write(path, stored, fmt_version="2.2")
 
 
-_READERS: dict[str, Callable[[Path], meshio.Mesh]] = {
-    ".msh": meshio.gmsh.read,
-    ".vtk": meshio.vtk.read,
-    ".vtu": meshio.vtu.read,
-    ".xdmf": read_xdmf,
-}
-_WRITERS: dict[str, Callable[[Path, meshio.Mesh], None]] = {
+_FACET_TYPES = {2: "line", 3: "triangle", 4: "quad"}
+_WRITERS: dict[str, Callable[[Path, Mesh, meshio.Mesh], None]] = {
     ".msh": _write_gmsh,
-    ".vtk": meshio.vtk.write,
-    ".vtu": meshio.vtu.write,
-    ".xdmf": write_xdmf,
+    ".vtk": lambda path, _, raw: meshio.vtk.write(path, raw),
+    ".vtu": lambda path, _, raw: meshio.vtu.write(path, raw),
+    ".xdmf": lambda path, _, raw: write_xdmf(path, raw),
+}
+
+
+def _by_block(cells: list[tuple[str, np.ndarray]], data: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
+    ends = np.cumsum([len(block) for _, block in cells])[:-1]
+    return {name: np.split(values, ends) for name, values in data.items()}
+
+
+meshio.gmsh._gmsh22.cell_data_from_raw = _by_block  # meshio 5.3.5 splits element data by the length of the pairs
+
+
+def _read_msh(path: Path) -> meshio.Mesh:
+    with path.open("rb") as file:
+        ansys = file.read(64).lstrip().startswith(b"(")
+    return meshio.ansys.read(path) if ansys else meshio.gmsh.read(path)
+
+
+def _one_step(read: Callable[[Path], meshio.Mesh]) -> Reader:
+    def reader(path: Path, step: int) -> tuple[meshio.Mesh, None]:
+        if step not in (-1, 0):
+            raise ValueError(f"step={step}: expected one of 1 steps")
+        return read(path), None
+
+    return reader
+
+
+def _or_vtk(read: Callable[[Path], meshio.Mesh]) -> Reader:
+    """Read by meshio, and what that does not know (LZ4, polygons, some number types) by VTK."""
+
+    def reader(path: Path, step: int) -> tuple[meshio.Mesh, float | None]:
+        with path.open("rb") as file:
+            head = file.read(1024)
+        if b"LZ4" in head or b"POLYDATA" in head:
+            return read_vtk_file(path, step)
+        try:
+            return _one_step(read)(path, step)
+        except KeyError:  # of a type of numbers or data
+            return read_vtk_file(path, step)
+
+    return reader
+
+
+_READERS: dict[str, Reader] = {
+    ".msh": _one_step(_read_msh),
+    ".vtk": _or_vtk(meshio.vtk.read),
+    ".vtu": _or_vtk(meshio.vtu.read),
+    ".xdmf": read_xdmf,
+    ".inp": _one_step(read_abaqus),
+    ".bdf": _one_step(meshio.nastran.read),
+    ".nas": _one_step(meshio.nastran.read),
+    ".fem": _one_step(meshio.nastran.read),
+    ".mesh": _one_step(meshio.medit.read),
+    ".su2": _one_step(meshio.su2.read),
+    ".avs": _one_step(meshio.avsucd.read),
+    **dict.fromkeys((".e", ".exo", ".ex2", ".exii"), read_vtk_file),
+    **dict.fromkeys((".pvd", ".pvtu", ".vtm", ".vtkhdf", ".hdf", ".vti", ".vtr", ".vts", ".vtp"), read_vtk_file),
+    **dict.fromkeys((".foam", ".case", ".cgns"), read_vtk_file),
 }
 
 
 def write(mesh: Mesh, path: str | Path, *, point_data: Fields | None = None, cell_data: Fields | None = None) -> None:
     """Write a mesh file; the suffix ``.msh``, ``.vtk``, ``.vtu`` or ``.xdmf`` chooses the format.
 
-    The phase is the cell field ``phase``; in Gmsh files phase k is the physical group
-    k + 1, named ``phase_k``. Two components get a third, 0; only the points
-    in XDMF stay 2D.
+    The phase is the cell field ``phase``. In Gmsh files phase k is the physical group
+    k + 1, named ``phase_k`` and as `mesh.names` has it, and facets are written with their tags and
+    names; the other formats hold no facets and names. Two components get a third, 0; only
+    the points in XDMF stay 2D.
 
     Args:
         mesh: The mesh.
@@ -61,51 +131,75 @@ def write(mesh: Mesh, path: str | Path, *, point_data: Fields | None = None, cel
         ValueError: The suffix is unknown, or a field does not fit the mesh.
     """
     path = Path(path)
-    writer = _WRITERS[_suffix(path)]
+    writer = _WRITERS[_suffix(path, _WRITERS)]
     if PHASE in (cell_data or {}):
         raise ValueError(f"write: the cell field '{PHASE}' is written from mesh.tags, give yours another name")
     at_cells = {name: [_field(name, data, len(mesh.cells))] for name, data in (cell_data or {}).items()}
     at_points = {name: _field(name, data, len(mesh.points)) for name, data in (point_data or {}).items()}
-    points = mesh.points if writer is write_xdmf else _padded(mesh.points)
+    points = mesh.points if path.suffix.lower() == ".xdmf" else _padded(mesh.points)
     at_cells[PHASE] = [mesh.tags.astype(np.int64)]  # VTK cannot read meshio's int32
-    writer(path, meshio.Mesh(points, [(mesh.cell_type, mesh.cells)], point_data=at_points, cell_data=at_cells))
+    writer(path, mesh, meshio.Mesh(points, [(mesh.cell_type, mesh.cells)], at_points, at_cells))
 
 
 def read(path: str | Path) -> Mesh:
-    """Read a mesh file that `write`, Gmsh or another program wrote.
+    """Read the mesh of a file, without its fields; for the rest see `read_solution`."""
+    return read_solution(path).mesh
 
-    Kept are the cells of the highest dimension and the points they use. The phase is the
-    cell field ``phase``, else the physical tag of Gmsh, else 0. Cells of a surface that
+
+def read_solution(path: str | Path, step: int = -1, *, tags: str | None = None, split_quads: bool = False) -> Solution:
+    """Read a mesh file with its fields, sets and tags that `write`, Gmsh or another program wrote.
+
+    Kept are the cells of the highest dimension, the points they use, and the facets with a tag. Cells of higher
+    order become linear: their corners and the data there are kept. Cells of a surface that
     lies in z = 0 give a mesh in 2D.
 
+    The tags of cells and facets are those of one cell field: ``phase``, the physical tags of Gmsh, the property numbers
+    of Nastran, Medit, SU2 and the like, or the blocks and side sets of Exodus and other files of several parts.
+    Without one, the sets of cells are numbered 1, 2, ... in the order of the file (0 for the rest), then the surfaces
+    or, where there are none, the sets of points, whose facets are those of the boundary with all corners in the set.
+    A cell or facet in several sets gets the tag of the smallest; the sets themselves stay complete in
+    `Solution.cell_sets` and `Solution.point_sets`.
+
+    Files ``.e``, ``.exo``, ``.ex2``, ``.exii``, ``.pvd``, ``.pvtu``, ``.vtm``, ``.vtkhdf``, ``.hdf``, ``.vti``,
+    ``.vtr``, ``.vts``, ``.vtp``, ``.foam``, ``.case``, ``.cgns``, and rarer kinds of ``.vtk`` and ``.vtu`` (as LZ4
+    compression) need PyVista, ``.xdmf`` with its numbers in HDF5 needs pyfive.
+
     Args:
-        path: File with the suffix ``.msh``, ``.vtk``, ``.vtu`` or ``.xdmf``.
+        path: File; the suffix tells the format.
+        step: Step in time, negative from the last.
+        tags: Name of the cell field that holds the tags.
+        split_quads: Split quadrilaterals into triangles, also beside triangles; each gets the data of its
+            quadrilateral.
 
     Raises:
         ValueError: The suffix is unknown.
         FileNotFoundError: There is no such file.
-        MeshingError: The file is damaged, of another format or holds no usable mesh.
+        MeshingError: The file is damaged, of another format or holds no usable mesh, or no such step or tags.
+        MissingExtraError: The file needs a package that is not installed.
     """
     path = Path(path)
-    reader = _READERS[_suffix(path)]
+    reader = _READERS[_suffix(path, _READERS)]
     if not path.is_file():
         raise FileNotFoundError(f"read: expected a mesh file, found none at {path}")
     said = io.StringIO()  # meshio reports on the console what it skips
     try:
-        with redirect_stderr(said):
-            mesh = _neutral(reader(path))
+        with redirect_stderr(said), redirect_stdout(said):
+            raw, time = reader(path, step)
+            solution = solution_from(raw, tags=tags, split_quads=split_quads)
+    except MissingExtraError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise MeshingError(f"{path}: expected a complete {path.suffix} mesh file, cannot read it: {reason}") from error
     if "not closed" in " ".join(said.getvalue().split()):
         raise MeshingError(f"{path}: expected a complete {path.suffix} mesh file, the end is missing: write it again")
-    return mesh
+    return replace(solution, time=time, source=str(path))
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: Path, known: Mapping[str, object]) -> str:
     suffix = path.suffix.lower()
-    if suffix not in _READERS:
-        raise ValueError(f"{path}: expected a mesh file with the suffix {sorted(_READERS)}, got {path.suffix!r}")
+    if suffix not in known:
+        raise ValueError(f"{path}: expected a mesh file with the suffix {sorted(known)}, got {path.suffix!r}")
     return suffix
 
 
@@ -123,24 +217,3 @@ def _field(name: str, data: np.ndarray, count: int) -> np.ndarray:
         )
     array = _padded(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
     return array.reshape(count, -1) if array.ndim == 3 else array
-
-
-def _neutral(mesh: meshio.Mesh) -> Mesh:
-    top = max((block.dim for block in mesh.cells), default=0)
-    chosen = [i for i, block in enumerate(mesh.cells) if block.dim == top]
-    kinds = sorted({mesh.cells[i].type for i in chosen})
-    if len(kinds) != 1 or kinds[0] not in NODES:
-        raise MeshingError(f"expected cells of one type of {sorted(NODES)}, got {kinds}")
-    cells = np.concatenate([mesh.cells[i].data for i in chosen])
-    tags = np.zeros(len(cells), dtype=np.int32)
-    for name in (PHASE, _GMSH):
-        if name in mesh.cell_data:
-            tags = np.concatenate([mesh.cell_data[name][i] for i in chosen]).ravel()
-            break
-    if name == _GMSH and any(group.startswith(f"{PHASE}_") for group in mesh.field_data):
-        tags = tags - 1
-    checked = Mesh(mesh.points, cells, kinds[0], tags)
-    used, index = np.unique(checked.cells, return_inverse=True)
-    points = checked.points[used]
-    flat = top == 2 and points.shape[1] == 3 and not points[:, 2].any()
-    return Mesh(points[:, :2] if flat else points, index.reshape(cells.shape), kinds[0], tags)
