@@ -1,17 +1,21 @@
 """Solvers inside torch networks: a layer whose backward pass is the discrete adjoint."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from genmech_fem.adapters.graphs import Graph
 from genmech_fem.adapters.problem_model import ProblemModel
-from genmech_fem.errors import ContractError
+from genmech_fem.errors import ContractError, MissingExtraError
 from genmech_fem.fields import Arrays
 from genmech_fem.forward import DifferentiableForwardModel
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 type _PullBack = Callable[[Arrays], Mapping[str, np.ndarray]]
 
@@ -92,3 +96,39 @@ def _linearize(model: DifferentiableForwardModel, arrays: Arrays) -> tuple[Mappi
 
 def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy().astype(np.float64)
+
+
+def graph_to_pyg(graph: Graph, *, dtype: torch.dtype = torch.float64, **features: np.ndarray) -> "Data":
+    """Make the `Data` of PyTorch Geometric of a graph.
+
+    Its attributes are ``pos`` (nodes, dimension), ``edge_index`` (2, edges), ``edge_attr`` (edges,
+    dimension + 1), ``boundary`` (nodes,), for several meshes ``batch`` (nodes,), and the features.
+
+    Args:
+        graph: The graph, of one mesh or of several.
+        dtype: Type of the numbers; float64 keeps them exactly.
+        **features: Node features (*value_shape, nodes), which become (nodes, *value_shape).
+
+    Raises:
+        ContractError: A feature does not have one value a node, or its name is taken.
+        MissingExtraError: PyTorch Geometric is not installed.
+    """
+    try:
+        from torch_geometric.data import Data
+    except ImportError as error:
+        raise MissingExtraError("torch-geometric", "graph") from error
+    data = Data(
+        edge_index=torch.as_tensor(graph.edges),
+        edge_attr=torch.as_tensor(graph.edge_features, dtype=dtype),
+        pos=torch.as_tensor(graph.points, dtype=dtype),
+        boundary=torch.as_tensor(graph.boundary),
+    )
+    if graph.size > 1:
+        data.batch = torch.as_tensor(graph.batch)
+    for name, array in features.items():
+        if np.shape(array)[-1:] != (len(graph.points),) or name in data or name == "batch":
+            raise ContractError(
+                f"'{name}': expected a new name and shape (*value_shape, {len(graph.points)}), got {np.shape(array)}"
+            )
+        data[name] = torch.as_tensor(np.moveaxis(array, -1, 0), dtype=dtype)
+    return data
