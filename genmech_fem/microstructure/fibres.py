@@ -1,13 +1,11 @@
-"""Periodic, non-overlapping circular fibres in a matrix.
-
-Random sequential addition: Widom, J. Chem. Phys. 44 (1966), doi:10.1063/1.1726548.
-"""
+"""Periodic, non-overlapping circular fibres in a matrix."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from genmech_fem.fields import FieldSpec
+from genmech_fem.microstructure.packing import add_sequentially
 from genmech_fem.microstructure.phase import phase_from_distance, phase_grid, phase_spec, torus_offsets
 
 
@@ -50,14 +48,7 @@ class PeriodicFibres:
         """Draw centres (fibres, 2) and the common radius [cell length]."""
         radius = generator.uniform(*self.radius)
         wanted = max(1, round(generator.uniform(*self.volume_fraction) / (np.pi * radius**2)))
-        centres = generator.random((1, 2))
-        for candidate in generator.random((400, 2)):
-            if len(centres) == wanted:
-                break
-            distance = np.linalg.norm(torus_offsets(centres, candidate, 1.0), axis=1)
-            if distance.min() >= 2 * radius + self.gap:
-                centres = np.vstack([centres, candidate])
-        return centres, radius
+        return add_sequentially(generator, np.full(wanted, radius), self.gap), radius
 
     def __call__(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw one cell: ``{"phase": (1, resolution, resolution)}``."""

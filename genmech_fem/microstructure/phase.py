@@ -12,14 +12,14 @@ from genmech_fem.fields import FieldSpec, Grid
 RAMP = 2.0
 
 
-def phase_grid(resolution: int, size: float = 1.0) -> Grid:
-    """Grid of a square cell of edge `size` [length] with `resolution` pixels a side."""
-    return Grid((resolution, resolution), (0.0, 0.0), (size, size))
+def phase_grid(resolution: int, size: float = 1.0, dimension: int = 2) -> Grid:
+    """Grid of a square or cubic cell of edge `size` [length] with `resolution` pixels a side."""
+    return Grid((resolution,) * dimension, (0.0,) * dimension, (size,) * dimension)
 
 
-def phase_spec(resolution: int, size: float = 1.0) -> FieldSpec:
+def phase_spec(resolution: int, size: float = 1.0, dimension: int = 2) -> FieldSpec:
     """Spec of the phase field on `phase_grid`."""
-    return FieldSpec("phase", phase_grid(resolution, size))
+    return FieldSpec("phase", phase_grid(resolution, size, dimension))
 
 
 def phase_from_distance(distance: np.ndarray, pixel: float) -> np.ndarray:
@@ -27,8 +27,28 @@ def phase_from_distance(distance: np.ndarray, pixel: float) -> np.ndarray:
     return np.clip(0.5 - distance / (RAMP * pixel), 0.0, 1.0)
 
 
+def phase_from_level(level: np.ndarray) -> np.ndarray:
+    """Turn a periodic level set (*grid), positive inside the inclusions, into the phase field.
+
+    The distance to the interface is taken as level / |gradient|, which is exact to first
+    order; the 0.5 contour is the zero contour of `level`.
+    """
+    slopes = [(np.roll(level, -1, axis) - np.roll(level, 1, axis)) / 2 for axis in range(level.ndim)]
+    steepness = np.sqrt(sum(slope**2 for slope in slopes))
+    return phase_from_distance(-level / np.maximum(steepness, np.finfo(float).tiny ** 0.5), 1.0)
+
+
+def phase_at_fraction(field: np.ndarray, volume_fraction: float) -> np.ndarray:
+    """Phase field whose inclusions are the pixels with the highest `field` (*grid), periodic.
+
+    The threshold is the quantile of this field, so the share of the pixels above 0.5 is
+    `volume_fraction` to within one pixel (where values do not coincide).
+    """
+    return phase_from_level(field - np.quantile(field, 1 - volume_fraction))
+
+
 def torus_offsets(points: np.ndarray, centre: np.ndarray, size: float) -> np.ndarray:
-    """Shortest vectors from `centre` to `points` (points, 2) on the torus of edge `size` [length]."""
+    """Shortest vectors from `centre` to `points` (points, dimension) on the torus of edge `size` [length]."""
     offset = points - centre
     return offset - size * np.round(offset / size)
 
