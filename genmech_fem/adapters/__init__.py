@@ -1,6 +1,18 @@
-"""Between finite-element functions and arrays: sampling operators and problems as ForwardModels."""
+"""Between finite-element functions and arrays: grids, points, graphs, files, and problems as ForwardModels."""
 
 import genmech_fem.problems  # noqa: F401  (loads DOLFINx in the order that its wheel needs)
+from genmech_fem.adapters.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from genmech_fem.adapters.graphs import (
+    Graph,
+    batch_graphs,
+    mesh_graph,
+    node_features,
+    pad_graphs,
+    point_cloud,
+    split_graph,
+    to_function,
+    unpad_graphs,
+)
 from genmech_fem.adapters.homogenization import (
     EPOXY,
     GLASS,
@@ -9,32 +21,61 @@ from genmech_fem.adapters.homogenization import (
     phase_values,
     pixel_homogenization,
 )
-from genmech_fem.adapters.meshes import dolfinx_mesh, phase_field
+from genmech_fem.adapters.interpolation import interpolation_matrix, to_cells, to_nodes
+from genmech_fem.adapters.meshes import dolfinx_mesh, mesh_tags, phase_field, solution_functions
+from genmech_fem.adapters.output import FieldWriter, write_fields
 from genmech_fem.adapters.problem_model import (
     LinearMap,
     ProblemModel,
     as_vector,
+    cell_means,
     cell_values,
     sample_history,
     sample_state,
 )
-from genmech_fem.adapters.sampling import locate, sampling_matrices
+from genmech_fem.adapters.pyvista import grid_to_pyvista, to_pyvista
+from genmech_fem.adapters.sampling import ExpressionSampling, Sampling, locate, sample_gradients, sample_values
 
 __all__ = [
     "EPOXY",
     "GLASS",
+    "Checkpoint",
     "ConformingHomogenization",
+    "ExpressionSampling",
+    "FieldWriter",
+    "Graph",
     "LinearMap",
     "Material",
     "ProblemModel",
+    "Sampling",
     "as_vector",
+    "batch_graphs",
+    "cell_means",
     "cell_values",
     "dolfinx_mesh",
+    "grid_to_pyvista",
+    "interpolation_matrix",
+    "load_checkpoint",
     "locate",
+    "mesh_graph",
+    "mesh_tags",
+    "node_features",
+    "pad_graphs",
     "phase_field",
     "phase_values",
     "pixel_homogenization",
+    "point_cloud",
+    "sample_gradients",
     "sample_history",
     "sample_state",
-    "sampling_matrices",
+    "sample_values",
+    "save_checkpoint",
+    "solution_functions",
+    "split_graph",
+    "to_cells",
+    "to_function",
+    "to_nodes",
+    "to_pyvista",
+    "unpad_graphs",
+    "write_fields",
 ]

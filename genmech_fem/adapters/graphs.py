@@ -12,6 +12,7 @@ import numpy as np
 from dolfinx import fem, mesh
 from scipy import sparse
 
+from genmech_fem.adapters.sampling import components
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, pad
 
@@ -82,7 +83,7 @@ def node_features(function: fem.Function) -> np.ndarray:
     """
     space = function.function_space
     check_nodal(space)
-    return function.x.array.reshape(-1, space.dofmap.index_map_bs).T[_components(space)]
+    return function.x.array.reshape(-1, space.dofmap.index_map_bs).T[components(space)]
 
 
 def to_function(array: np.ndarray, space: fem.FunctionSpace) -> fem.Function:
@@ -97,14 +98,14 @@ def to_function(array: np.ndarray, space: fem.FunctionSpace) -> fem.Function:
             a symmetric tensor are not symmetric.
     """
     check_nodal(space)
-    components = _components(space)
+    numbers = components(space)
     function = fem.Function(space)
     blocks = function.x.array.reshape(-1, space.dofmap.index_map_bs)
     array = np.asarray(array)
-    if array.shape != (*components.shape, len(blocks)):
-        raise ContractError(f"to_function: expected shape {(*components.shape, len(blocks))}, got {array.shape}")
-    blocks[:, components] = np.moveaxis(array, -1, 0)
-    if not np.array_equal(blocks.T[components], array.astype(blocks.dtype), equal_nan=True):
+    if array.shape != (*numbers.shape, len(blocks)):
+        raise ContractError(f"to_function: expected shape {(*numbers.shape, len(blocks))}, got {array.shape}")
+    blocks[:, numbers] = np.moveaxis(array, -1, 0)
+    if not np.array_equal(blocks.T[numbers], array.astype(blocks.dtype), equal_nan=True):
         raise ContractError("to_function: expected symmetric tensors for a space of such, got others")
     function.x.scatter_forward()
     return function
@@ -125,16 +126,6 @@ def check_nodal(space: fem.FunctionSpace) -> None:
     )
     if not nodal:
         raise ContractError(f"expected a Lagrange or DG space with values at points as dofs, got {element}")
-
-
-def _components(space: fem.FunctionSpace) -> np.ndarray:
-    """Number of the dof of a node that holds each component, of the value's shape."""
-    shape = tuple(int(n) for n in space.value_shape)
-    if space.dofmap.index_map_bs == int(np.prod(shape)):
-        return np.arange(space.dofmap.index_map_bs).reshape(shape)
-    upper = np.zeros(shape, dtype=np.int64)
-    upper[np.triu_indices(shape[0])] = np.arange(space.dofmap.index_map_bs)
-    return np.maximum(upper, upper.T)
 
 
 def mesh_graph(space: fem.FunctionSpace) -> Graph:

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from genmech_fem.adapters.meshes import dolfinx_mesh, phase_field
 from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values
-from genmech_fem.adapters.sampling import sampling_matrices
+from genmech_fem.adapters.sampling import sample_gradients
 from genmech_fem.errors import ContractError, ConvergenceError, MeshingError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, check
 from genmech_fem.geometry import Mesh, periodic_mesh
@@ -106,10 +106,8 @@ class ConformingHomogenization:
             problem = self.problem(phase)
         except (MeshingError, ConvergenceError) as error:
             raise type(error)(f"sample {i}: {error}") from error
-        _, derivatives = sampling_matrices(problem.state.function_space, phase_grid(self.resolution).points())
-        nodes = problem.state.x.array.reshape(-1, problem.loads * problem.dimension)
-        gradients = np.stack([d @ nodes for d in derivatives])
-        gradients = gradients.reshape(problem.dimension, -1, problem.loads, problem.dimension).transpose(2, 3, 0, 1)
+        gradients = sample_gradients(problem.state.function_space, phase_grid(self.resolution))(problem.state)
+        gradients = gradients.reshape(problem.loads, problem.dimension, problem.dimension, -1)
         strain = problem.strains(gradients).reshape(self.outputs[1].shape)
         return problem.observe()["stiffness"], strain
 

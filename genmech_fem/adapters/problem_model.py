@@ -7,7 +7,8 @@ import numpy as np
 from dolfinx import fem
 from scipy import sparse
 
-from genmech_fem.adapters.sampling import sampling_matrices
+from genmech_fem.adapters.interpolation import to_cells
+from genmech_fem.adapters.sampling import sample_values
 from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec, check
 from genmech_fem.problems.problem import Problem
@@ -46,6 +47,20 @@ def cell_values(control: fem.Function, spec: FieldSpec, source: str) -> LinearMa
     return LinearMap(spec, source, matrix)
 
 
+def cell_means(control: fem.Function, spec: FieldSpec, source: str) -> LinearMap:
+    """Map a field on grid cells to a DG0 control: each mesh cell takes the mean of the grid cells, weighted by area.
+
+    Raises:
+        ContractError: The field is not scalar on the cells of a Grid, or the mesh reaches outside of it.
+    """
+    if not isinstance(spec.place, Grid) or spec.value_shape:
+        raise ContractError(f"cell_means: expected a scalar field on the cells of a Grid, got {spec}")
+    space = control.function_space
+    cells = np.empty(len(space.dofmap.list), dtype=np.int64)
+    cells[space.dofmap.list[:, 0]] = np.arange(len(cells))
+    return LinearMap(spec, source, to_cells(spec.place, space.mesh)[cells])
+
+
 def sample_state(state: fem.Function, spec: FieldSpec) -> LinearMap:
     """Map the state's dofs to its values at the points of a grid.
 
@@ -79,14 +94,11 @@ def _sampling(state: fem.Function, spec: FieldSpec, value_shape: tuple[int, ...]
     shape = tuple(int(n) for n in space.value_shape)
     if not isinstance(spec.place, Grid) or value_shape != shape:
         raise ContractError(f"expected a Grid and value shape {shape}, got {spec}")
-    values, _ = sampling_matrices(space, spec.place.points())
-    outside = int((values.sum(axis=1) < 0.5).sum())
+    sampling = sample_values(space, spec.place)
+    outside = int((~sampling.mask).sum())
     if outside:
-        raise ContractError(f"{outside} of {values.shape[0]} grid points of '{spec.name}' lie outside the mesh")
-    size = int(np.prod(shape))
-    by_point = sparse.csr_array(sparse.kron(values, sparse.identity(size)))
-    order = np.arange(by_point.shape[0]).reshape(-1, size).T.ravel()
-    return by_point[order]
+        raise ContractError(f"{outside} of {sampling.mask.size} grid points of '{spec.name}' lie outside the mesh")
+    return sampling.matrix
 
 
 def as_vector(spec: ScalarSpec, source: str) -> LinearMap:

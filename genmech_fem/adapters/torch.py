@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -132,3 +133,36 @@ def graph_to_pyg(graph: Graph, *, dtype: torch.dtype = torch.float64, **features
             )
         data[name] = torch.as_tensor(np.moveaxis(array, -1, 0), dtype=dtype)
     return data
+
+
+class MatrixLayer(nn.Module):
+    """A sparse matrix as a layer without weights, as sampling on a grid or interpolation from one.
+
+    The backward pass is the transposed matrix. It runs in SciPy on the CPU, where it is a hundred times
+    faster than torch's sparse matrices.
+
+    Args:
+        matrix: Matrix (outputs, inputs), as `Sampling.matrix` or `interpolation_matrix`.
+    """
+
+    def __init__(self, matrix: sparse.csr_array) -> None:
+        super().__init__()
+        self._matrix = sparse.csr_array(matrix)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Product (batch, outputs) with vectors (batch, inputs), of their type and on their device."""
+        if x.ndim != 2 or x.shape[1] != self._matrix.shape[1]:
+            raise ContractError(f"MatrixLayer: expected (batch, {self._matrix.shape[1]}), got {tuple(x.shape)}")
+        product: Tensor = _Product.apply(x, self._matrix)
+        return product
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, matrix: sparse.csr_array) -> Tensor:
+        ctx.matrix = matrix
+        return torch.as_tensor((matrix @ _array(x).T).T, dtype=x.dtype, device=x.device)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _Product.apply(gradient, ctx.matrix.T.tocsr()), None

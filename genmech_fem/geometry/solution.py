@@ -10,6 +10,7 @@ import numpy as np
 from genmech_fem.errors import MeshingError
 from genmech_fem.fields import Grid
 from genmech_fem.geometry.facets import unique_facets
+from genmech_fem.geometry.location import locate_in_mesh
 from genmech_fem.geometry.mesh import FACETS, NODES, Mesh
 
 PHASE = "phase"
@@ -90,8 +91,6 @@ class Solution:
                 known = f"point fields {sorted(self.point_data)} and cell fields {sorted(self.cell_data)}"
                 reason = "both have" if found else "none has"
                 raise ValueError(f"sample: expected the name of one field, got '{name}', which {reason}: {known}")
-        from genmech_fem.geometry.location import locate_in_mesh
-
         cells, weights = locate_in_mesh(self.mesh, grid)
         inside = cells >= 0
         hit = cells[inside]

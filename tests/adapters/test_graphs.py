@@ -1,6 +1,7 @@
 import sys
 import warnings
 
+import basix.ufl
 import numpy as np
 import pytest
 import torch
@@ -255,3 +256,14 @@ def test_without_pyg_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_geometric.data", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'genmech_fem\[graph\]'"):
         graph_to_pyg(mesh_graph(lagrange()))
+
+
+def test_an_interpolated_symmetric_tensor_of_3_dimensions_keeps_its_components():
+    domain = mesh.create_unit_cube(MPI.COMM_SELF, 1, 1, 1)
+    element = basix.ufl.element("Lagrange", "tetrahedron", 1, shape=(3, 3), symmetry=True)
+    u = fem.Function(fem.functionspace(domain, element))
+    tensor = np.array([[1.0, 2, 4], [2, 3, 5], [4, 5, 6]])
+    u.interpolate(lambda x: np.outer(tensor.ravel(), 1 + x[0]))
+    x = point_cloud(u.function_space)[:, 0]
+    np.testing.assert_allclose(node_features(u), tensor[:, :, None] * (1 + x))
+    np.testing.assert_array_equal(to_function(node_features(u), u.function_space).x.array, u.x.array)
