@@ -12,7 +12,7 @@ from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vecto
 from genmech_fem.adapters.sampling import sample_gradients
 from genmech_fem.errors import ContractError, ConvergenceError, MeshingError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, check
-from genmech_fem.geometry import Mesh, periodic_mesh
+from genmech_fem.geometry import Mesh, conforming_mesh
 from genmech_fem.microstructure import phase_grid, phase_spec
 from genmech_fem.problems.homogenization import PeriodicHomogenization, periodic_elasticity
 
@@ -79,7 +79,7 @@ class ConformingHomogenization:
 
     def mesh(self, phase: np.ndarray) -> Mesh:
         """Conforming periodic mesh of one phase field (nx, ny)."""
-        return periodic_mesh(phase, refine=self.refine)
+        return conforming_mesh(phase, refine=self.refine)
 
     def problem(self, phase: np.ndarray) -> PeriodicHomogenization:
         """The solved problem of one phase field (nx, ny)."""

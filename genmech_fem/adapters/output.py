@@ -338,7 +338,7 @@ def _write_vtkhdf(path: Path, steps: Mapping[float, VtkGrid]) -> None:
 
     times = list(steps)
 
-    class Series(VTKPythonAlgorithmBase):
+    class Series(VTKPythonAlgorithmBase):  # type: ignore[misc]  # VTK's class has no types
         """The steps as a source that VTK asks for one time after the other."""
 
         def RequestInformation(self, _request: Any, _inputs: Any, outputs: Any) -> int:  # noqa: N802
@@ -353,8 +353,7 @@ def _write_vtkhdf(path: Path, steps: Mapping[float, VtkGrid]) -> None:
             information.Get(vtkDataObject.DATA_OBJECT()).ShallowCopy(as_pyvista(steps[time]))
             return 1
 
-    make: Any = Series  # VTK's class has no types
-    series = make(nInputPorts=0, nOutputPorts=1, outputType="vtkUnstructuredGrid")
+    series = Series(nInputPorts=0, nOutputPorts=1, outputType="vtkUnstructuredGrid")
     writer = vtkHDFWriter()
     writer.SetInputConnection(series.GetOutputPort())
     writer.SetFileName(str(path))

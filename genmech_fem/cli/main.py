@@ -16,6 +16,7 @@ BAD_INPUT = 2
 COMMANDS = {
     ("demo",): ("genmech_fem.cli.demo", "the closed loop: data, training, ONNX, inverse design, verification, report"),
     ("verify", "mechanical-mnist"): ("genmech_fem.cli.mechanical_mnist", "compare DOLFINx with published energies"),
+    ("mesh",): ("genmech_fem.cli.mesh", "make a conforming mesh from an image"),
     ("plugins",): ("genmech_fem.cli.plugins", "list the plugins of every group"),
 }
 

@@ -116,9 +116,9 @@ class Mesh:
         corners = self.points[self.cells[:, simplices]]
         sides = corners[..., 1:, :] - corners[..., :1, :]
         if sides.shape[-1] == sides.shape[-2]:
-            content = np.linalg.det(sides)
+            content = _determinants(sides)
         else:
-            content = np.sqrt(np.linalg.det(sides @ np.swapaxes(sides, -1, -2)))
+            content = np.sqrt(_determinants(sides @ np.swapaxes(sides, -1, -2)))
         return content.sum(axis=1) / math.factorial(sides.shape[-2])
 
     def phase_fractions(self) -> np.ndarray:
@@ -142,6 +142,16 @@ def smallest_angles(corners: np.ndarray) -> np.ndarray:
     a, b, c = np.sort(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2), axis=1).T
     cosine = (b**2 + c**2 - a**2) / np.maximum(2 * b * c, np.finfo(float).tiny)
     return np.asarray(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
+def _determinants(matrices: np.ndarray) -> np.ndarray:
+    """Determinants of matrices (..., 2, 2) or (..., 3, 3), several times as fast as NumPy's for many small ones."""
+    rows = np.moveaxis(matrices, (-2, -1), (0, 1))
+    if len(rows) == 2:
+        (a, b), (c, d) = rows
+        return np.asarray(a * d - b * c)
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    return np.asarray(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
 
 
 def _array(name: str, value: np.ndarray, dtype: type[np.generic]) -> np.ndarray:

@@ -48,6 +48,6 @@ def _merge_sides(x: np.ndarray) -> np.ndarray:
     if lonely.any():
         raise MeshingError(
             f"opposite sides of the mesh do not match: {int(lonely.sum())} points have no partner, "
-            f"the first at {x[lonely.argmax()].tolist()}; make the mesh periodic (geometry.periodic_mesh does)"
+            f"the first at {x[lonely.argmax()].tolist()}; make the mesh periodic (geometry.conforming_mesh does)"
         )
     return merged

@@ -18,7 +18,7 @@ from genmech_fem.adapters import (
 from genmech_fem.adapters.torch import MatrixLayer
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid
-from genmech_fem.geometry import periodic_mesh
+from genmech_fem.geometry import conforming_mesh
 
 RNG = np.random.default_rng(0)
 UNIT = (0.0, 0.0), (1.0, 1.0)
@@ -87,7 +87,7 @@ def test_the_mean_over_cells_is_weighted_by_area():
 
 def test_means_over_cells_keep_constants_and_nearly_the_integral():
     image = np.random.default_rng(1).random((24, 24))
-    domain, _ = dolfinx_mesh(periodic_mesh(image))
+    domain, _ = dolfinx_mesh(conforming_mesh(image))
     matrix = to_cells(Grid(image.shape, *UNIT), domain)
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0)
     mean = fem.Function(fem.functionspace(domain, ("DG", 0)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from genmech_fem.fields import Grid
-from genmech_fem.geometry import Mesh, periodic_mesh
+from genmech_fem.geometry import Mesh, conforming_mesh
 from genmech_fem.geometry.location import candidates, linear, locate_in_mesh, multilinear
 
 RNG = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def test_holes_stay_empty():
 
 
 def test_many_scattered_points_of_very_different_density_and_large_cells():
-    mesh = periodic_mesh(RNG.random((12, 12)))
+    mesh = conforming_mesh(RNG.random((12, 12)))
     points = np.concatenate([RNG.random((500, 2)), 0.5 + 1e-6 * RNG.random((500, 2)), [[0.3, 0.7]] * 50, [[5.0, 5.0]]])
     cells, weights = locate_in_mesh(mesh, points)
     assert (cells[:-1] >= 0).all()

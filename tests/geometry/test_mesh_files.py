@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from genmech_fem.errors import MeshingError, MissingExtraError
-from genmech_fem.geometry import Mesh, periodic_mesh, read, write
+from genmech_fem.geometry import Mesh, conforming_mesh, read, write
 from genmech_fem.geometry.xdmf import read_xdmf
 
 SUFFIXES = [".msh", ".vtk", ".vtu", ".xdmf"]
@@ -16,8 +16,8 @@ def meshes():
     square = generator.random((4, 2))
     cube = generator.random((8, 3))
     return {
-        "stuffed": periodic_mesh(generator.random((8, 8))),
-        "one phase": periodic_mesh(np.ones((4, 4))),
+        "stuffed": conforming_mesh(generator.random((8, 8))),
+        "one phase": conforming_mesh(np.ones((4, 4))),
         "surface": Mesh(cube, [[0, 1, 2], [3, 4, 5], [5, 6, 7]], "triangle", [2, 0, 2]),
         "quad": Mesh(square, [[0, 1, 2, 3]], "quad", [4]),
         "tetra": Mesh(cube, [[0, 1, 2, 3], [4, 5, 6, 7]], "tetra", [1, 0]),

@@ -6,7 +6,7 @@ from dolfinx import mesh
 from mpi4py import MPI
 
 from genmech_fem.adapters import dolfinx_mesh
-from genmech_fem.geometry import periodic_mesh
+from genmech_fem.geometry import conforming_mesh
 from genmech_fem.problems import diffusion
 from genmech_fem.problems.periodic import periodic_space
 
@@ -32,7 +32,7 @@ def test_compliance_and_its_gradient_do_not_depend_on_the_number_of_ranks():
 
 def test_a_generated_mesh_is_spread_over_the_ranks_with_its_tags():
     wave = np.sin(2 * np.pi * (np.arange(16) + 0.5) / 16)
-    whole = periodic_mesh(0.5 + 0.4 * wave[:, None] * wave)
+    whole = conforming_mesh(0.5 + 0.4 * wave[:, None] * wave)
     domain, tags = dolfinx_mesh(whole, MPI.COMM_WORLD)
     index = domain.topology.index_map(2)
     assert index.size_global == len(whole.cells)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from genmech_fem.geometry import periodic_mesh
+from genmech_fem.geometry import conforming_mesh
 from genmech_fem.microstructure import PeriodicFibres
 from genmech_fem.plotting import histories, images, mesh_picture, parity, to_png
 
@@ -18,7 +18,7 @@ def test_a_field_is_drawn_with_x_to_the_right_and_y_upwards():
 
 def test_every_figure_renders():
     phase = PeriodicFibres(resolution=16)(np.random.default_rng(0))["phase"][0]
-    mesh = periodic_mesh(phase)
+    mesh = conforming_mesh(phase)
     figures = [
         images([[phase, phase], [phase]], [["a", "b"], ["c"]]),
         mesh_picture(mesh, "mesh"),

@@ -5,7 +5,7 @@ import pytest
 from periodic_cells import CELLS, box, laminate, midpoints, set_moduli
 
 from genmech_fem.adapters import dolfinx_mesh, phase_field
-from genmech_fem.geometry import periodic_mesh
+from genmech_fem.geometry import conforming_mesh
 from genmech_fem.metrics import relative_frobenius, symmetric_matrix
 from genmech_fem.microstructure import PeriodicFibres
 from genmech_fem.problems.homogenization import periodic_conduction, periodic_elasticity
@@ -134,7 +134,7 @@ def disc(n, radius):
 def test_a_square_array_of_discs_conducts_as_published():
     found = []
     for n in (16, 64):
-        domain, tags = dolfinx_mesh(periodic_mesh(disc(n, 0.35), refine=1))
+        domain, tags = dolfinx_mesh(conforming_mesh(disc(n, 0.35), refine=1))
         problem = periodic_conduction(domain)
         phase_field(domain, tags, np.array([1.0, 50.0]), problem.controls["conductivity"])
         found.append(conductivity(problem))
@@ -155,7 +155,7 @@ def test_conforming_meshes_are_better_than_pixels_of_as_many_nodes():
                 problem = periodic_elasticity(box(2, "quadrilateral", n))
                 two_phases(problem, 2, n, phase.ravel() > 0.5, youngs_modulus=E)
             else:
-                domain, tags = dolfinx_mesh(periodic_mesh(phase, refine=refine))
+                domain, tags = dolfinx_mesh(conforming_mesh(phase, refine=refine))
                 problem = periodic_elasticity(domain)
                 phase_field(domain, tags, E, problem.controls["youngs_modulus"])
             problem.solve()
