@@ -8,6 +8,7 @@ from genmech_fem.geometry.mesh import Mesh
 from genmech_fem.geometry.meshing import conforming_mesh, multiphase_mesh
 from genmech_fem.geometry.pictures import from_rows, read_image, to_rows
 from genmech_fem.geometry.solution import Solution
+from genmech_fem.geometry.splines import spline_mesh
 
 __all__ = [
     "Mesh",
@@ -21,6 +22,7 @@ __all__ = [
     "read_solution",
     "smooth_image",
     "smooth_labels",
+    "spline_mesh",
     "to_rows",
     "with_facet_tags",
     "write",

@@ -4,7 +4,6 @@ Dapogny, Dobrzynski & Frey, J. Comput. Phys. 262 (2014), doi:10.1016/j.jcp.2014.
 """
 
 import numpy as np
-
 from scipy.spatial import KDTree
 
 from genmech_fem.errors import MeshingError, MissingExtraError

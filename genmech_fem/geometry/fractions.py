@@ -37,24 +37,26 @@ def with_own_fraction(field: np.ndarray, build: Callable[[np.ndarray], Mesh], *,
         periodic: Whether the image repeats.
         refine: Background cells along each side of a pixel.
     """
-    target, mesh = positive_share(field, periodic=periodic), build(field)
-    made = [(abs(_fraction(mesh) - target), 0, mesh)]
+    target = positive_share(field, periodic=periodic)
+    if target in (0.0, 1.0):
+        return build(field)
     close = min(_CLOSE, _CLOSE_OF_PHASE * min(target, 1 - target))
-    if made[0][0] <= close or target in (0.0, 1.0):
-        return mesh
     linear = _linear(field, periodic=periodic, refine=refine)
     wanted, low, high = float((linear > 0).mean()), 0.0, 1.0
-    while made[-1][0] > close and len(made) < _ROUNDS:
-        missing = target - _fraction(made[-1][2])
+    offset = 0.0
+    if abs(wanted - target) > close:
+        wanted, offset = target, float(np.quantile(linear, 1 - target))
+    made: list[tuple[float, int, Mesh]] = []
+    while len(made) < _ROUNDS:
+        mesh = build(field - offset)
+        missing = target - float(mesh.phase_fractions()[1:].sum())
+        made.append((abs(missing), len(made), mesh))
+        if abs(missing) <= close:
+            break
         low, high = (wanted, high) if missing > 0 else (low, wanted)
         wanted = wanted + missing if low < wanted + missing < high else (low + high) / 2
-        mesh = build(field - np.quantile(linear, 1 - wanted))
-        made.append((abs(_fraction(mesh) - target), len(made), mesh))
+        offset = float(np.quantile(linear, 1 - wanted))
     return min(made)[2]
-
-
-def _fraction(mesh: Mesh) -> float:
-    return float(mesh.phase_fractions()[1:].sum())
 
 
 def _linear(field: np.ndarray, *, periodic: bool, refine: int, samples: int = 3) -> np.ndarray:
