@@ -42,3 +42,12 @@ def test_the_stiffness_of_an_image_is_positive_and_below_the_voigt_bound(tmp_pat
 def test_a_network_learns_stiffness_through_the_solver():
     errors = load("learn_through_solver").main(samples=128, steps=150)
     assert errors["network"] < 0.6 * errors["mean modulus"]
+
+
+def test_a_design_is_meshed_solved_and_exported(tmp_path):
+    found = load("design_to_mesh").main(tmp_path)
+    assert found["extension"] == np.clip(found["extension"], 0.97 * found["theory"], 1.1 * found["theory"])
+    assert found["volume"] == np.clip(found["volume"], 0.785, 0.795)
+    assert 1.0 / 0.6 < found["largest stress"] < 6.0
+    assert (tmp_path / "bar.stl").stat().st_size > 10_000
+    assert (tmp_path / "displacement.vtu").stat().st_size > 10_000

@@ -136,7 +136,9 @@ def run(args: argparse.Namespace) -> int:
     """Run all stages that the folder lacks, then print the result."""
     if args.seed < 0:
         raise ValueError(f"--seed: expected a number >= 0, got {args.seed}")
-    plugins.load("microstructures", args.microstructure)
+    sampler = plugins.load("microstructures", args.microstructure)()
+    if any(spec.place.dimension != 2 for spec in sampler.outputs):
+        raise ValueError(f"--microstructure: expected a sampler of images, got '{args.microstructure}' in 3D")
     settings = replace(
         QUICK if args.quick else Settings(),
         seed=args.seed,

@@ -1,6 +1,8 @@
-"""Meshes: the neutral class, mesh files and other codes' solutions, and conforming meshes from images."""
+"""Meshes: the neutral class, files of many codes, and conforming meshes from images, designs and parametric bodies."""
 
+from genmech_fem.geometry.bodies import l_bracket, mbb_beam, plate_with_hole, random_inclusions, spoked_disc
 from genmech_fem.geometry.coarsening import coarsen
+from genmech_fem.geometry.designs import Design, Island, design_mesh, export_design
 from genmech_fem.geometry.facets import with_facet_tags
 from genmech_fem.geometry.files import read, read_solution, write
 from genmech_fem.geometry.images import smooth_image, smooth_labels
@@ -11,18 +13,27 @@ from genmech_fem.geometry.solution import Solution
 from genmech_fem.geometry.splines import spline_mesh
 
 __all__ = [
+    "Design",
+    "Island",
     "Mesh",
     "Solution",
     "coarsen",
     "conforming_mesh",
+    "design_mesh",
+    "export_design",
     "from_rows",
+    "l_bracket",
+    "mbb_beam",
     "multiphase_mesh",
+    "plate_with_hole",
+    "random_inclusions",
     "read",
     "read_image",
     "read_solution",
     "smooth_image",
     "smooth_labels",
     "spline_mesh",
+    "spoked_disc",
     "to_rows",
     "with_facet_tags",
     "write",

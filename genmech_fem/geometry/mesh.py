@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -112,14 +113,20 @@ class Mesh:
 
         The areas of a surface in 3D carry no sign. Exact for cells with plane faces.
         """
-        simplices = np.array(_SIMPLICES[self.cell_type])
-        corners = self.points[self.cells[:, simplices]]
-        sides = corners[..., 1:, :] - corners[..., :1, :]
-        if sides.shape[-1] == sides.shape[-2]:
-            content = _determinants(sides)
-        else:
-            content = np.sqrt(_determinants(sides @ np.swapaxes(sides, -1, -2)))
-        return content.sum(axis=1) / math.factorial(sides.shape[-2])
+        return self._measures.copy()
+
+    @cached_property
+    def _measures(self) -> np.ndarray:
+        content = np.zeros(len(self.cells))
+        simplices = _SIMPLICES[self.cell_type]
+        for simplex in simplices:
+            corners = self.points.T[:, self.cells.T[list(simplex)]]  # (dimension, corners, cells)
+            sides = corners[:, 1:] - corners[:, :1]
+            if sides.shape[0] == sides.shape[1]:
+                content += _determinants(sides)
+            else:
+                content += np.sqrt(_determinants(np.einsum("dac,dbc->abc", sides, sides)))
+        return content / math.factorial(len(simplices[0]) - 1)
 
     def phase_fractions(self) -> np.ndarray:
         """Share of the area or volume that each phase fills, shape (highest tag + 1,)."""
@@ -145,12 +152,11 @@ def smallest_angles(corners: np.ndarray) -> np.ndarray:
 
 
 def _determinants(matrices: np.ndarray) -> np.ndarray:
-    """Determinants of matrices (..., 2, 2) or (..., 3, 3), several times as fast as NumPy's for many small ones."""
-    rows = np.moveaxis(matrices, (-2, -1), (0, 1))
-    if len(rows) == 2:
-        (a, b), (c, d) = rows
+    """Determinants of matrices (2, 2, n) or (3, 3, n), several times as fast as NumPy's."""
+    if len(matrices) == 2:
+        (a, b), (c, d) = matrices
         return np.asarray(a * d - b * c)
-    (a, b, c), (d, e, f), (g, h, i) = rows
+    (a, b, c), (d, e, f), (g, h, i) = matrices
     return np.asarray(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
 
 

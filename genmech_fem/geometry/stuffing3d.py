@@ -14,15 +14,16 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from genmech_fem.errors import MeshingError
+from genmech_fem.geometry.fractions import positive_share
 from genmech_fem.geometry.mesh import Mesh
 from genmech_fem.geometry.quality import signed_volumes, smallest_dihedral_angles
+from genmech_fem.geometry.splines_on_grids import on_lattice
 
 # The move of a node is undone where a tetrahedron gets a dihedral angle below this share of the lattice's smallest.
 _BENT = 0.15
 # The level is shifted until the volume fraction is the level set's own up to this error, in at most so many meshes.
 _ERROR, _MESHES = 0.0005, 6
 _FLAT = 1e-24  # square of a level that is round-off
-_SAMPLES = 4  # of the level set, along each side of a voxel
 _BLOCK = 2**14  # cells that are measured at once, to bound the memory
 _EDGES = np.array(list(itertools.combinations(range(4), 2)))
 _SLOTS = 11  # edges that a node owns: to the next of its kind along 3 axes, and from a centre to 8 corners
@@ -60,10 +61,10 @@ def tetrahedra(
     lattice = _lattice(shape, periodic)
     lines = [np.linspace(a, b, 2 * n + 1) for a, b, n in zip(lower, upper, shape, strict=True)]
     grid = np.concatenate([_product([x[i] for x, i in zip(lines, kind, strict=True)]) for kind in lattice.kinds])
-    levels = [_on_grid(field, [i / (2 * refine) for i in kind], periodic).ravel() for kind in lattice.kinds]
+    levels = [on_lattice(field, [i / (2 * refine) for i in kind], periodic=periodic).ravel() for kind in lattice.kinds]
     values = np.concatenate(levels)[lattice.images]
     values[values**2 < _FLAT] = 0.0  # round-off has no phase
-    fraction, slope = _fraction(field, periodic), _density(values)
+    fraction, slope = positive_share(field, periodic=periodic), _density(values)
     shift, last, smallest = 0.0, None, np.inf
     for _ in range(_MESHES):
         points, cells, signs = _stuff(values + shift, grid, lattice, snap)
@@ -101,43 +102,9 @@ def _product(axes: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
-def _weights(n: int, x: np.ndarray, periodic: bool) -> np.ndarray:
-    """Weights (len(x), n) of the voxels of one axis in the cubic spline at `x`, in voxels from the lower corner."""
-    return _at(np.eye(n), _product([x, np.arange(n) + 0.5]), periodic).reshape(len(x), n)
-
-
-def _on_grid(field: np.ndarray, axes: Sequence[np.ndarray], periodic: bool) -> np.ndarray:
-    """Cubic spline of the field on a tensor grid, in voxels from the lower corner."""
-    return _spline(field, *(_weights(n, x, periodic) for n, x in zip(field.shape, axes, strict=True)))
-
-
-def _spline(field: np.ndarray, *weights: np.ndarray) -> np.ndarray:
-    """Cubic spline of the field on the tensor grid of the weights."""
-    for weight in weights:
-        field = np.tensordot(field, weight, axes=(0, 1))
-    return field
-
-
 def _at(field: np.ndarray, voxels: np.ndarray, periodic: bool) -> np.ndarray:
     """Cubic spline of the field at points (n, dimension), in voxels from the lower corner."""
     return np.asarray(map_coordinates(field, voxels.T - 0.5, order=3, mode="grid-wrap" if periodic else "nearest"))
-
-
-def _fraction(field: np.ndarray, periodic: bool) -> float:
-    """Share of the box in which the spline is positive, cut by a plane in each small cube."""
-    first, *others = [_weights(n, np.arange(-0.5, n * _SAMPLES + 1) / _SAMPLES, periodic) for n in field.shape]
-    total = 0.0
-    for i in range(0, len(first) - 2, _SAMPLES):  # one layer of voxels after the other
-        level = _spline(field, first[i : i + _SAMPLES + 2], *others)
-        inner = (slice(1, -1),) * 3
-        middle, curvature, steepness = level[inner], 0.0, 0.0
-        for k in range(3):
-            falls, rises = (level[*inner[:k], end, *inner[k + 1 :]] for end in (slice(None, -2), slice(2, None)))
-            curvature = curvature + (rises + falls - 2 * middle)
-            steepness = steepness + (rises - falls) ** 2 / 4
-        shares = 0.5 + (middle + curvature / 24) / np.sqrt(np.maximum(steepness, _FLAT))
-        total += np.where(steepness > _FLAT, np.clip(shares, 0.0, 1.0), middle > 0).sum()
-    return total / (field.size * _SAMPLES**3)
 
 
 def _density(values: np.ndarray) -> float:

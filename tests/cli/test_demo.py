@@ -30,8 +30,13 @@ def complaint(capsys, *words):
 
 def test_unknown_names_list_what_exists(capsys, tmp_path):
     line = complaint(capsys, "demo", "--microstructure", "fibers", "--out", tmp_path)
-    assert "unknown name 'fibers' in microstructures: choose one of ellipses, fibres" in line
+    assert "unknown name 'fibers' in microstructures: choose one of basic_shapes, ellipses, fibres" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sampler_of_voxels_is_refused(capsys, tmp_path):
+    line = complaint(capsys, "demo", "--microstructure", "spinodoid", "--out", tmp_path)
+    assert "expected a sampler of images, got 'spinodoid' in 3D" in line
 
 
 def test_a_negative_seed_is_refused(capsys, tmp_path):

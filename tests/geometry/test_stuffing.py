@@ -114,7 +114,7 @@ def test_moving_the_image_on_the_torus_keeps_the_areas(seed):
     image = fibres(seed)
     area = conforming_mesh(image).phase_fractions()[1]
     shift = np.random.default_rng(seed).integers(0, len(image), 2)
-    assert conforming_mesh(np.roll(image, shift, axis=(0, 1))).phase_fractions()[1] == pytest.approx(area, rel=1e-2)
+    assert conforming_mesh(np.roll(image, shift, axis=(0, 1))).phase_fractions()[1] == pytest.approx(area, rel=2e-2)
 
 
 def test_swapping_the_phases_swaps_the_tags():
