@@ -17,14 +17,15 @@ def on_lattice(field: np.ndarray, positions: Sequence[np.ndarray], *, periodic: 
 
     Args:
         field: Values (nx, ny[, nz]) at the pixel centres.
-        positions: Coordinates along each axis in pixels from the lower side of the image.
+        positions: Coordinates along each axis in pixels from the lower side of the image, at most one
+            pixel outside of it.
         periodic: Whether the image repeats; if not, its border pixels are extended outwards.
 
     Returns:
         Values (len(positions[0]), len(positions[1]), ...).
     """
     if periodic:
-        values, margin = np.pad(spline_filter(field, mode="grid-wrap"), 2, mode="wrap"), 2
+        values, margin = np.pad(spline_filter(field, mode="grid-wrap"), 3, mode="wrap"), 3
     else:
         values, margin = spline_filter(np.pad(field, _MARGIN, mode="edge"), mode="mirror"), _MARGIN
     for axis, x in enumerate(positions):

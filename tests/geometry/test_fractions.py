@@ -11,7 +11,7 @@ from genmech_fem.geometry.splines_on_grids import on_lattice
 @pytest.mark.parametrize(("periodic", "mode"), [(True, "grid-wrap"), (False, "nearest")])
 def test_splines_on_a_lattice_are_those_of_scipy(shape, periodic, mode):
     field = np.random.default_rng(0).random(shape)
-    positions = [np.linspace(0, n, 2 * n + 1) for n in shape]
+    positions = [np.linspace(-1, n + 1, 2 * n + 5) for n in shape]
     expected = map_coordinates(field, np.meshgrid(*[x - 0.5 for x in positions], indexing="ij"), order=3, mode=mode)
     np.testing.assert_allclose(on_lattice(field, positions, periodic=periodic), expected, atol=1e-12)
 
