@@ -15,7 +15,8 @@ def coarsen(mesh: Mesh, *, size: float | None = None, gradation: float = 1.3, to
     """Coarsen a triangle mesh away from its border and its interfaces.
 
     The points and edges of the border stay as they are, so periodic meshes stay periodic. Facet
-    tags are dropped; `with_facet_tags` makes them again.
+    tags are dropped; `with_facet_tags` makes them again. Between fixed edges mmg leaves smaller angles than
+    `conforming_mesh` does, the smaller the rougher the interface: look at ``smallest_angle()``.
 
     Args:
         mesh: Triangles in 2D.

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from genmech_fem.errors import MeshingError
-from genmech_fem.geometry.mesh import Mesh, smallest_angles
+from genmech_fem.geometry.mesh import Mesh
 from genmech_fem.geometry.splines_on_grids import on_lattice
 
 # A grid triangle is not bent to less than this share of its smallest angle.
@@ -85,16 +85,17 @@ def triangles(background: Background) -> Mesh:
         MeshingError: A triangle is degenerate.
     """
     values = background.values()
-    nodes = values.shape[1:]
+    nodes = background.whole(np.arange(values[0].size).reshape(values.shape[1:]))
+    values = values.reshape(len(values), -1)
     rising = np.indices(background.squares).sum(axis=0) % 2 == 0  # alternating diagonals
-    labels, moves = _snap(background, values, rising)
+    labels, moves = _snap(background, values, nodes, rising)
     cells = _triangulate(rising)
-    points = _move(background, moves, cells)
-    corners = background.whole(labels).ravel()
-    flat = np.moveaxis(values, 0, -1).reshape(*nodes, -1)
-    points, cells, tags = _cut(points, cells, corners, background.whole(flat).reshape(len(corners), -1))
+    nodes = nodes.ravel()
+    points = _move(background, moves, nodes, cells)
+    points, cells, tags = _cut(points, cells, labels[nodes], values, nodes)
     undecided = np.flatnonzero(tags == _INTERFACE)
-    tags[undecided] = background.labels(points[cells[undecided]].mean(axis=1))
+    if len(undecided):
+        tags[undecided] = background.labels(points[cells[undecided]].mean(axis=1))
     mesh = Mesh(points, cells, "triangle", tags)
     if mesh.measures().min() <= 0:
         raise MeshingError(
@@ -114,59 +115,57 @@ def _top_two(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.argmax(values, axis=0).astype(np.int32), np.abs(best[0] - best[1])
 
 
-def _snap(background: Background, values: np.ndarray, rising: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of the nodes, and the moves (*nodes, 2) that put those next to an interface onto it.
+def _snap(
+    background: Background, values: np.ndarray, nodes: np.ndarray, rising: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of the nodes, and the moves (nodes, 2) that put those next to an interface onto it.
 
     Nodes of the border move along the border only, corners never.
     """
     labels, lead = _top_two(values)
     close = lead <= 1e-12 * np.abs(values).max(initial=0.0)  # round-off has no phase
-    diagonals = rising if background.periodic else np.pad(rising, (0, 1))
-    falling = ~diagonals
-    edges = {
-        (1, 1): diagonals,
-        (-1, -1): np.roll(diagonals, (1, 1), (0, 1)),
-        (1, -1): np.roll(falling, 1, 1),
-        (-1, 1): np.roll(falling, 1, 0),
-    }
-    moves = np.zeros((*labels.shape, 2))
-    nearest = np.full(labels.shape, np.inf)
+    one, two, steps = _edges(background, nodes, labels, rising)
+    one, two, steps = np.concatenate([one, two]), np.concatenate([two, one]), np.concatenate([steps, -steps])
+    share = _share(values, one, two, labels[one], labels[two])
+    near = (share <= background.snap) & ~close[one] & ~close[two]
+    one, share, steps = one[near], share[near], steps[near]
     found = close.copy()
-    index = np.indices(labels.shape)
-    last = np.array(labels.shape) - 1
-    for step in [(1, 0), (-1, 0), (0, 1), (0, -1), *edges]:
-        shift = (-step[0], -step[1])
-        other = np.roll(labels, shift, (0, 1))
-        cut = (labels != other) & edges.get(step, True)
-        if not background.periodic:
-            for axis in (0, 1):
-                if step[axis]:
-                    cut &= index[axis] != (last[axis] if step[axis] > 0 else 0)
-        places = np.nonzero(cut)
-        ends = tuple((i + s) % n for i, s, n in zip(places, step, labels.shape, strict=True))
-        share = _share(values, places, ends, labels[places], other[places])
-        near = (share <= background.snap) & ~close[places] & ~close[ends]
-        places = tuple(i[near] for i in places)
-        share = share[near]
-        found[places] = True
-        length = share * np.linalg.norm(step * background.size)
-        free = length < nearest[places]
-        for axis in (0, 1):
-            if step[axis]:
-                inner = places[axis] > 0
-                free &= inner if background.periodic else inner & (places[axis] < last[axis])
-        places, share, length = tuple(i[free] for i in places), share[free], length[free]
-        nearest[places] = length
-        moves[places] = share[:, None] * (step * background.size)
+    found[one] = True
+    columns = background.squares[1] + (not background.periodic)
+    places = np.stack(np.divmod(one, columns), axis=1)
+    free = ~((steps != 0) & ((places == 0) | (places == background.squares))).any(axis=1)
+    one, steps = one[free], share[free, None] * (steps[free] * background.size)
+    order = np.argsort(-np.einsum("ij,ij->i", steps, steps), kind="stable")  # the shortest is written last
+    moves = np.zeros((len(labels), 2))
+    moves[one[order]] = steps[order]
     return np.where(found, _INTERFACE, labels), moves
 
 
-def _share(
-    values: np.ndarray, start: tuple[np.ndarray, ...], end: tuple[np.ndarray, ...], one: np.ndarray, two: np.ndarray
-) -> np.ndarray:
+def _edges(
+    background: Background, nodes: np.ndarray, labels: np.ndarray, rising: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The two nodes of each edge between different phases, and the squares (edges, 2) from the first to the second."""
+    nx, ny = (n + (not background.periodic) for n in background.squares)  # opposite sides that match count once
+    at = labels[nodes]
+    lower, upper = slice(None, -1), slice(1, None)
+    found = []
+    for first, second, step, drawn in (
+        ((lower, slice(ny)), (upper, slice(ny)), (1, 0), True),
+        ((slice(nx), lower), (slice(nx), upper), (0, 1), True),
+        ((lower, lower), (upper, upper), (1, 1), rising),
+        ((lower, upper), (upper, lower), (1, -1), ~rising),
+    ):
+        cut = (at[first] != at[second]) & drawn
+        one, two = nodes[first][cut], nodes[second][cut]
+        found.append((one, two, np.tile(step, (len(one), 1))))
+    one, two, steps = (np.concatenate(part) for part in zip(*found, strict=True))
+    return one, two, steps
+
+
+def _share(values: np.ndarray, start: np.ndarray, end: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """Share of the edges from nodes of phase `one` to nodes of phase `two` at which both indicators are equal."""
-    first = values[(one, *start)] - values[(two, *start)]
-    second = values[(one, *end)] - values[(two, *end)]
+    first = values[one, start] - values[two, start]
+    second = values[one, end] - values[two, end]
     return first / (first - second)
 
 
@@ -181,52 +180,63 @@ def _triangulate(rising: np.ndarray) -> np.ndarray:
     return np.concatenate([first.reshape(3, -1), second.reshape(3, -1)], axis=1).T
 
 
-def _move(background: Background, moves: np.ndarray, cells: np.ndarray) -> np.ndarray:
+def _move(background: Background, moves: np.ndarray, nodes: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Move the nodes (points, 2), except where a triangle would be bent too far."""
-    grid = background.points()
-    columns = grid.shape[1]
-    limit = _BENT * smallest_angles(grid.reshape(-1, 2)[cells[:1]])
-    moved = background.whole(moves.any(axis=2)).ravel()
-    touched = cells[moved[cells[:, 0]] | moved[cells[:, 1]] | moved[cells[:, 2]]]
+    grid = background.points().reshape(-1, 2)
+    limit = np.sin(_BENT * np.arcsin(_sines(grid, cells[:1])))
+    changed = moves.any(axis=1)
+    touched = cells
     while True:
-        points = (grid + background.whole(moves)).reshape(-1, 2)
-        corners = points[touched]
-        ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-        inverted = ab[:, 0] * ac[:, 1] <= ab[:, 1] * ac[:, 0]
-        bad = touched[inverted | (smallest_angles(corners) < limit)]
+        touched = touched[changed[nodes[touched.T]].any(axis=0)]
+        points = grid + moves[nodes]
+        bad = nodes[touched[_sines(points, touched) < limit]]
         if not len(bad):
             return points
-        i, j = np.divmod(bad, columns)
-        moves[i % moves.shape[0], j % moves.shape[1]] = 0.0
+        changed = np.zeros(len(moves), dtype=bool)
+        changed[bad] = True
+        moves[changed] = 0.0
+
+
+def _sines(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Sine of the smallest angle of each triangle, negative if it is inverted."""
+    (ax, bx, cx), (ay, by, cy) = np.ascontiguousarray(points.T)[:, cells.T]
+    ux, uy, vx, vy, wx, wy = bx - ax, by - ay, cx - ax, cy - ay, cx - bx, cy - by
+    u, v, w = np.sqrt(ux**2 + uy**2), np.sqrt(vx**2 + vy**2), np.sqrt(wx**2 + wy**2)
+    shortest = np.minimum(np.minimum(u, v), w)
+    longer = np.where(shortest == u, v * w, np.where(shortest == v, u * w, u * v))
+    return np.asarray((ux * vy - uy * vx) / np.maximum(longer, np.finfo(float).tiny))
 
 
 def _cut(
-    points: np.ndarray, cells: np.ndarray, labels: np.ndarray, values: np.ndarray
+    points: np.ndarray, cells: np.ndarray, labels: np.ndarray, values: np.ndarray, nodes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut the triangles along the interfaces: points, triangles and the label of each triangle."""
-    at = labels[cells]
-    a, b, c = at.T
-    differ = np.stack([(x != y) & (x >= 0) & (y >= 0) for x, y in ((b, c), (c, a), (a, b))], axis=1)
+    at = labels[cells.T]
+    a, b, c = at
+    differ = np.stack([(x != y) & (np.minimum(x, y) >= 0) for x, y in ((b, c), (c, a), (a, b))])
+    mixed = differ.any(axis=0)
+    whole, tags = cells[~mixed], at.max(axis=0)[~mixed]
+    cells, differ = cells[mixed], differ[:, mixed].T
     cuts = differ.sum(axis=1)
-    whole, halved, thirded, joined = (cells[cuts == n] for n in range(4))
+    halved, thirded, joined = (cells[cuts == n] for n in (1, 2, 3))
     h = np.argmax(differ[cuts == 1], axis=1)  # the corner on the interface faces the edge that is cut
     t = np.argmin(differ[cuts == 2], axis=1)  # the corner of a phase of its own faces the edge that is not
     ha, hb, hc = _rolled(halved, h)
     ta, tb, tc = _rolled(thirded, t)
     ja, jb, jc = joined.T
     pairs = [(hb, hc), (ta, tb), (ta, tc), (ja, jb), (jb, jc), (jc, ja)]
-    new, index = _cuts(points, labels, values, np.concatenate([np.stack(pair, axis=1) for pair in pairs]))
+    new, index = _cuts(points, labels, values, nodes, np.concatenate([_stack(*pair) for pair in pairs]))
     m, p, q, ab, bc, ca = np.split(index + len(points), np.cumsum([len(pair[0]) for pair in pairs])[:-1])
     points = np.concatenate([points, new])
     middle = len(points) + np.arange(len(joined))
     if len(joined):
         points = np.concatenate([points, points[np.stack([ab, bc, ca])].mean(axis=0)])
-    pieces = [(whole, at[cuts == 0].max(axis=1))]
-    pieces += [(_stack(ha, hb, m), labels[hb]), (_stack(ha, m, hc), labels[hc]), (_stack(ta, p, q), labels[ta])]
-    quads = [(labels[tb], p, tb, tc, q)]
-    quads += [(labels[x], x, y, middle, z) for x, y, z in ((ja, ab, ca), (jb, bc, ab), (jc, ca, bc))]
-    for label, *corners in quads:
-        pieces += [(half, label) for half in _split_quads(points, *corners)]
+    pieces = [(whole, tags), (_stack(ha, hb, m), labels[hb]), (_stack(ha, m, hc), labels[hc])]
+    pieces.append((_stack(ta, p, q), labels[ta]))
+    quads = [(labels[tb], _stack(p, tb, tc, q))]
+    quads += [(labels[x], _stack(x, y, middle, z)) for x, y, z in ((ja, ab, ca), (jb, bc, ab), (jc, ca, bc))]
+    of_quads = np.concatenate([label for label, _ in quads])
+    pieces += [(half, of_quads) for half in _split_quads(points, np.concatenate([corners for _, corners in quads]))]
     return points, np.concatenate([cell for cell, _ in pieces]), np.concatenate([label for _, label in pieces])
 
 
@@ -241,21 +251,19 @@ def _rolled(cells: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def _cuts(
-    points: np.ndarray, labels: np.ndarray, values: np.ndarray, pairs: np.ndarray
+    points: np.ndarray, labels: np.ndarray, values: np.ndarray, nodes: np.ndarray, pairs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The points where the edges (cuts, 2) meet the interface, each once, and their index for every edge."""
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     _, first, index = np.unique(low * len(points) + high, return_index=True, return_inverse=True)
     start, end = low[first], high[first]
-    share = _share(values.T, (start,), (end,), labels[start], labels[end])
+    share = _share(values, nodes[start], nodes[end], labels[start], labels[end])
     return points[start] + share[:, None] * (points[end] - points[start]), index.ravel()
 
 
-def _split_quads(points: np.ndarray, *corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split quadrilaterals into two triangles each, by the diagonal that leaves the larger angles."""
-    a, b, c, d = corners
-    one = [_stack(a, b, c), _stack(a, c, d)]
-    two = [_stack(a, b, d), _stack(b, c, d)]
-    worst = [np.minimum(*(smallest_angles(points[t]) for t in way)) for way in (one, two)]
-    better = (worst[0] >= worst[1])[:, None]
-    return np.where(better, one[0], two[0]), np.where(better, one[1], two[1])
+def _split_quads(points: np.ndarray, quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split quadrilaterals (quads, 4) into two triangles each, by the diagonal that leaves the larger angles."""
+    ways = [quads[:, corners] for corners in ([0, 1, 2], [0, 2, 3], [0, 1, 3], [1, 2, 3])]
+    one, other, two, another = np.split(_sines(points, np.concatenate(ways)), 4)
+    better = (np.minimum(one, other) >= np.minimum(two, another))[:, None]
+    return np.where(better, ways[0], ways[2]), np.where(better, ways[1], ways[3])

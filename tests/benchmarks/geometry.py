@@ -64,7 +64,7 @@ def judged(made: Mesh, fraction: float) -> Row:
     found = made.phase_fractions()[1] if made.tags.max() else 0.0
     return {
         "inverted": int((measures <= 0).sum()),
-        "side_mismatch": side_mismatch(made.points, *ones),
+        "side_mismatch": mismatch if np.isfinite(mismatch := side_mismatch(made.points, *ones)) else None,
         "angle": angle(made),
         "fraction_error": abs(float(found) - fraction),
         "cells": len(made.cells),
@@ -78,6 +78,7 @@ def good(row: Row) -> bool:
         row["value"] == "meshed"
         and row["fills"]
         and row["inverted"] == 0
+        and row["side_mismatch"] is not None
         and row["side_mismatch"] <= 1e-12
         and row["fraction_error"] <= 0.005
     )
@@ -274,7 +275,10 @@ def summary(rows: list[Row]) -> list[Row]:
                     "meshed": len(done) / max(len(mine), 1),
                     "good": sum(map(good, done)) / max(len(mine), 1),
                     "angle_min": min((r["angle"] for r in done), default=None),
-                    "side_mismatch": max((r["side_mismatch"] for r in done), default=None),
+                    "sides_match": sum(r["side_mismatch"] is not None for r in done) / max(len(mine), 1),
+                    "side_mismatch": max(
+                        (r["side_mismatch"] for r in done if r["side_mismatch"] is not None), default=None
+                    ),
                     "fraction_error_max": max((r["fraction_error"] for r in done), default=None),
                     "cells_median": median([r["cells"] for r in done]) if done else None,
                     "cpu_ms_median": median([r["cpu_ms"] for r in mine]) if mine else None,
