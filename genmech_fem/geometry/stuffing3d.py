@@ -22,7 +22,7 @@ from genmech_fem.geometry.splines_on_grids import on_lattice
 # The move of a node is undone where a tetrahedron gets a dihedral angle below this share of the lattice's smallest.
 _BENT = 0.15
 # The level is shifted until the volume fraction is the level set's own up to this error, in at most so many meshes.
-_ERROR, _MESHES = 0.0005, 6
+_ERROR, _ERROR_OF_PHASE, _MESHES = 0.0005, 0.03, 6
 _FLAT = 1e-24  # square of a level that is round-off
 _BLOCK = 2**14  # cells that are measured at once, to bound the memory
 _EDGES = np.array(list(itertools.combinations(range(4), 2)))
@@ -41,7 +41,7 @@ def tetrahedra(
 
     The tag is 1 where ``field > 0`` and 0 elsewhere. If `periodic`, opposite faces of the box
     carry identical points and triangles. The level set is the cubic spline through the voxels;
-    where tag 1 would miss its share of the box by more than 0.0005, a constant is added to it.
+    where tag 1 would miss its share of the box by more than 0.0005 or by 3 % of the smaller phase, a constant is added to it.
     With cubic voxels and ``snap=0.3`` no dihedral angle is below 5 degrees.
 
     Args:
@@ -81,7 +81,7 @@ def tetrahedra(
         error = fraction - volumes[tags].sum() / volumes.sum()
         if abs(error) < smallest:
             smallest, best = abs(error), (points, cells, tags)
-        if abs(error) <= _ERROR:
+        if abs(error) <= min(_ERROR, _ERROR_OF_PHASE * min(fraction, 1 - fraction)):
             break
         if last is not None and (last[1] - error) * (shift - last[0]) > 0:
             slope = (last[1] - error) / (shift - last[0])

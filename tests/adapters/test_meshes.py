@@ -154,9 +154,8 @@ def test_xdmf_files_of_dolfinx_are_read_step_by_step(tmp_path, encoding):
 def test_tags_and_fields_of_another_mesh_are_refused():
     mesh, other = read(MESHES / "unit_cell_fibre.msh"), read(MESHES / "unit_cell_fibres.vtu")
     domain, _ = dolfinx_mesh(mesh)
-    with pytest.raises(
-        MeshingError, match="2244 cells and 1187 points that dolfinx_mesh made, got one with 1184 cells"
-    ):
+    cells = f"{len(other.cells)} cells and {len(other.points)} points that dolfinx_mesh made, got one with 1184"
+    with pytest.raises(MeshingError, match=cells):
         mesh_tags(domain, other)
     with pytest.raises(MeshingError, match="that dolfinx_mesh made"):
         solution_functions(domain, Solution(other))
