@@ -41,7 +41,8 @@ def tetrahedra(
 
     The tag is 1 where ``field > 0`` and 0 elsewhere. If `periodic`, opposite faces of the box
     carry identical points and triangles. The level set is the cubic spline through the voxels;
-    where tag 1 would miss its share of the box by more than 0.0005 or by 3 % of the smaller phase, a constant is added to it.
+    where tag 1 would miss its share of the box by more than 0.0005 or by 3 % of the smaller phase, a
+    constant is added to it.
     With cubic voxels and ``snap=0.3`` no dihedral angle is below 5 degrees.
 
     Args:
