@@ -9,6 +9,10 @@ class ContractError(GenmechError, ValueError):
     """Arrays or files do not match the specs that describe them."""
 
 
+class NotFiniteError(ContractError):
+    """An array holds NaN or infinity."""
+
+
 class ConvergenceError(GenmechError, RuntimeError):
     """A solver did not converge, or its solution is not finite."""
 
@@ -18,7 +22,7 @@ class MeshingError(GenmechError, RuntimeError):
 
 
 class DatasetError(GenmechError, RuntimeError):
-    """A data store is damaged, or belongs to another campaign."""
+    """A data store is damaged or belongs to another campaign, or a campaign cannot go on."""
 
 
 class MissingExtraError(GenmechError, ImportError):

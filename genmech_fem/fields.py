@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from genmech_fem.errors import ContractError
+from genmech_fem.errors import ContractError, NotFiniteError
 
 type Arrays = Mapping[str, np.ndarray]
 type Place = Grid | Points
@@ -189,7 +189,8 @@ def check(arrays: Arrays, specs: Sequence[Spec], role: str = "input") -> dict[st
 
     Raises:
         ContractError: A name is missing or unknown, or a shape, a batch size, a mask
-            or a value that is not finite breaks the contract.
+            breaks the contract.
+        NotFiniteError: A value is not finite.
     """
     masks = {f"{s.name}.mask" for s in specs if isinstance(s, FieldSpec) and -1 in s.shape}
     names = {s.name for s in specs} | masks
@@ -221,7 +222,7 @@ def _check_one(value: np.ndarray, spec: Spec, role: str) -> np.ndarray:
         raise ContractError(f"{role} '{spec.name}': expected shape ({wanted}), got {array.shape}")
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array.reshape(len(array), -1))).any(axis=1).argmax())
-        raise ContractError(f"{role} '{spec.name}': expected finite numbers, sample {bad} holds NaN or infinity")
+        raise NotFiniteError(f"{role} '{spec.name}': expected finite numbers, sample {bad} holds NaN or infinity")
     return array
 
 
@@ -238,7 +239,7 @@ def pad(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     if not samples:
         raise ValueError("pad: expected at least one sample, got none")
     longest = max(sample.shape[-1] for sample in samples)
-    array = np.zeros((len(samples), *samples[0].shape[:-1], longest))
+    array = np.zeros((len(samples), *samples[0].shape[:-1], longest), dtype=np.result_type(*samples))
     mask = np.zeros((len(samples), longest), dtype=bool)
     for row, sample in enumerate(samples):
         array[row, ..., : sample.shape[-1]] = sample

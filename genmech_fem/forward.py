@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -54,6 +55,45 @@ class FunctionModel:
     def __call__(self, inputs: Arrays) -> Arrays:
         """Check the inputs, call the function, check its outputs."""
         return check(self.function(check(inputs, self.inputs)), self.outputs, "output")
+
+
+@dataclass(frozen=True)
+class LazyModel:
+    """A ForwardModel that is built where it is first needed, so that it can be sent to other processes.
+
+    A model that holds DOLFINx or PETSc objects cannot be pickled; how to build it can.
+
+    Args:
+        build: Makes the model, such as ``functools.partial(pixel_homogenization, 64)``.
+    """
+
+    build: Callable[[], ForwardModel]
+
+    @cached_property
+    def model(self) -> ForwardModel:
+        """The model of this process."""
+        return self.build()
+
+    @property
+    def inputs(self) -> tuple[Spec, ...]:
+        """What the model takes."""
+        return self.model.inputs
+
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        """What the model returns."""
+        return self.model.outputs
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Call the model of this process."""
+        return self.model(inputs)
+
+    def forget(self) -> None:
+        """Build the model anew when it is needed next."""
+        self.__dict__.pop("model", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"build": self.build}
 
 
 @dataclass(frozen=True)
