@@ -8,9 +8,6 @@ import json
 import re
 import tempfile
 import time
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +15,18 @@ import numpy as np
 from tabulate import tabulate
 
 from genmech_fem.cli.progress import progress_bar
-from genmech_fem.datasets.store import write_atomic
-from genmech_fem.errors import ConvergenceError, DatasetError
+from genmech_fem.datasets import write_atomic
+from genmech_fem.datasets.mechanical_mnist import ARRAYS, Published, read, youngs_modulus
+from genmech_fem.errors import ConvergenceError
 
 TOLERANCE_PERCENT = 0.15
 FROM_DISPLACEMENT = 0.5  # the published energies of smaller steps hold too few digits
 DIFFERENT = 1
-_ARRAYS = {"bitmap": "(samples, 28, 28)", "strain_energy": "(samples, steps)", "displacement": "(steps,)"}
-
-
-@dataclass(frozen=True)
-class Published:
-    """Bitmaps (samples, 28, 28), row 0 at the top, and energies (samples, steps) at displacements (steps,)."""
-
-    bitmap: np.ndarray
-    strain_energy: np.ndarray
-    displacement: np.ndarray
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("file", type=Path, help="npz with " + ", ".join(f"{n} {s}" for n, s in _ARRAYS.items()))
+    parser.add_argument("file", type=Path, help="npz with " + ", ".join(f"{n} {s}" for n, s in ARRAYS.items()))
     parser.add_argument("--samples", default="0:20", metavar="A:B", help="samples A to B - 1 (default: 0:20)")
     parser.add_argument(
         "--tolerance",
@@ -75,33 +63,6 @@ def run(args: argparse.Namespace) -> int:
     return 0 if result["agrees"] else DIFFERENT
 
 
-def read(file: Path) -> Published:
-    """Read a file of Mechanical MNIST.
-
-    Raises:
-        OSError: It cannot be read.
-        DatasetError: It is damaged, or arrays are missing or have the wrong shape.
-    """
-    try:
-        with file.open("rb") as stream, np.load(stream) as archive:
-            missing = sorted(set(_ARRAYS) - set(archive.files))
-            arrays = {} if missing else {name: np.asarray(archive[name], dtype=float) for name in _ARRAYS}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
-        raise DatasetError(f"{file}: expected an npz archive, got a damaged or another file ({error})") from error
-    if missing:
-        raise DatasetError(f"{file}: expected the arrays {list(_ARRAYS)}, missing are {missing}")
-    samples, steps = len(arrays["bitmap"]), arrays["displacement"].size
-    expected = {"bitmap": (samples, 28, 28), "strain_energy": (samples, steps), "displacement": (steps,)}
-    for name, array in arrays.items():
-        if array.shape != expected[name]:
-            raise DatasetError(f"{file}: {name}: expected shape {_ARRAYS[name]} = {expected[name]}, got {array.shape}")
-        if not np.isfinite(array).all():
-            raise DatasetError(f"{file}: {name}: expected finite numbers, got NaN or infinity")
-    if arrays["bitmap"].min(initial=0) < 0 or arrays["bitmap"].max(initial=0) > 255:
-        raise DatasetError(f"{file}: bitmap: expected grey values from 0 to 255, got others")
-    return Published(**arrays)
-
-
 def parse_range(text: str, count: int) -> range:
     """Range of samples from ``A:B``."""
     match = re.fullmatch(r"(\d+):(\d+)", text)
@@ -111,11 +72,6 @@ def parse_range(text: str, count: int) -> range:
     if not start < stop <= count:
         raise ValueError(f"--samples: expected A:B with A < B <= {count} (samples in the file), got '{text}'")
     return range(start, stop)
-
-
-def youngs_modulus(bitmap: np.ndarray) -> np.ndarray:
-    """Modulus E = 1 + 99 pixel / 255 of the block (nx, ny), axis 1 upwards, from an image with row 0 at the top."""
-    return 1.0 + 99.0 * np.flipud(np.asarray(bitmap, dtype=float)).T / 255.0
 
 
 def compare(published: Published, samples: range, *, tolerance: float = TOLERANCE_PERCENT / 100) -> dict[str, Any]:
