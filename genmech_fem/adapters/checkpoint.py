@@ -15,7 +15,7 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
 from genmech_fem.adapters.output import at_root
-from genmech_fem.datasets.store import write_atomic
+from genmech_fem.datasets import write_atomic
 from genmech_fem.errors import DatasetError
 
 _FORMAT = "genmech_fem checkpoint 1"

@@ -23,7 +23,7 @@ from genmech_fem.adapters.vtk_grid import (
     values_at_nodes,
     vtk_grid,
 )
-from genmech_fem.datasets.store import write_atomic
+from genmech_fem.datasets import write_atomic
 
 type Functions = Mapping[str, fem.Function]
 

@@ -2,23 +2,20 @@
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
 from genmech_fem import plugins
-from genmech_fem.datasets.store import write_atomic
+from genmech_fem.datasets import write_atomic
+from genmech_fem.datasets.provenance import environment
 from genmech_fem.errors import DatasetError
 
-PACKAGES = ("genmech_fem", "dolfinx-solver-real", "fenics-dolfinx", "torch", "onnx", "onnxruntime", "numpy", "scipy")
 FREE_BYTES = 200_000_000
 
 
@@ -62,7 +59,7 @@ class Run:
         if folder.is_dir() and any(folder.iterdir()) and not self._file.exists():
             raise DatasetError(f"{folder} holds files that are not of a run: choose another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)
-        self.record: dict[str, Any] = {"settings": _plain(settings), "environment": _environment(), "seconds": {}}
+        self.record: dict[str, Any] = {"settings": _plain(settings), "environment": environment(), "seconds": {}}
         if self._file.exists():
             self.record = self._read()
         elif shutil.disk_usage(folder).free < FREE_BYTES:
@@ -101,16 +98,6 @@ class Run:
 
 def _plain(settings: Settings) -> dict[str, Any]:
     return dict(json.loads(json.dumps(asdict(settings))))
-
-
-def _environment() -> dict[str, Any]:
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(), **versions}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

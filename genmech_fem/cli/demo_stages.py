@@ -15,8 +15,7 @@ from genmech_fem.adapters import ConformingHomogenization, Material
 from genmech_fem.cli.demo import Run, Settings
 from genmech_fem.cli.parallel import in_parallel
 from genmech_fem.cli.progress import advance, progress_bar
-from genmech_fem.datasets import Campaign, Store, generate, local_processes, split
-from genmech_fem.datasets.store import write_atomic
+from genmech_fem.datasets import Campaign, Processes, Store, generate, split, write_atomic
 from genmech_fem.datasets.torch import to_tensors
 from genmech_fem.design import Candidates, TensorTarget, inverse_design, verify
 from genmech_fem.export import flow_to_onnx, to_onnx
@@ -71,16 +70,16 @@ def data(run: Run) -> dict[str, Any]:
     """Sample and solve the training set."""
     s = run.settings
     campaign = Campaign(solver(s), sampler(s), s.samples, s.seed)
-    with (
-        progress_bar(s.samples, "1 data (DOLFINx)") as bar,
-        local_processes(os.cpu_count() or 1) as engine,
-    ):
+    with progress_bar(s.samples, "1 data (DOLFINx)") as bar:
         report = generate(
-            campaign, run.folder / "data", engine=engine, shard=8, progress=lambda done, _: advance(bar, done)
+            campaign,
+            run.folder / "data",
+            engine=Processes(os.cpu_count() or 1),
+            progress=lambda progress: advance(bar, progress.finished),
         )
     return {
         "samples": report.finished - len(report.failures),
-        "failures": {str(i): reason for i, reason in report.failures.items()},
+        "failures": {str(i): f"{failure.kind}: {failure.message}" for i, failure in report.failures.items()},
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from genmech_fem.cli.demo import HEADERS, Run, design_rows
 from genmech_fem.cli.demo_stages import LABEL_REFINE, VERIFY_REFINE, Data, solver
-from genmech_fem.datasets.store import write_atomic
+from genmech_fem.datasets import write_atomic
 from genmech_fem.errors import MissingExtraError
 from genmech_fem.plotting import histories, images, mesh_picture, parity, to_png
 

@@ -1,38 +1,33 @@
-"""The data store: a folder of closed, checksummed shards.
+"""The data store: a folder of closed, checksummed blocks.
 
-``manifest.json`` says what the arrays are; ``shards/START-STOP.safetensors`` holds samples
-START to STOP - 1 of the campaign without the failed ones, which the record beside it
-(``.json``, with the sha256 of the shard) lists with their reasons. Files appear by
-rename, the record last, so a killed writer leaves a store that reads and resumes.
+``manifest.json`` says what the arrays are and what made them; ``shards/`` holds blocks of
+samples (see `genmech_fem.datasets.blocks`), ``pending/WRITER/`` the samples that a writer
+has finished since its last shard. All files appear by rename, so a killed writer leaves a
+store that reads and resumes. Where two blocks hold the same sample the first one counts.
 """
 
-import hashlib
+import datetime
+import errno
+import fcntl
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from genmech_fem.errors import ContractError, DatasetError
-from genmech_fem.fields import Arrays, Spec, check, concatenate, from_json, to_json
+from genmech_fem.datasets.blocks import Block, Failure, damaged, join, write_atomic, write_block
+from genmech_fem.datasets.provenance import changes, versions
+from genmech_fem.errors import DatasetError
+from genmech_fem.fields import Arrays, Spec, from_json, to_json
 
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file that is either whole or not there."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+VERSION = 2
+SHARD_BYTES = 2**26
+SHARD_SAMPLES = 1024
 
 
 @dataclass(frozen=True)
@@ -43,117 +38,359 @@ class Store:
         path: The folder.
         specs: Specs of the stored arrays.
         description: What made the data, as JSON data.
+        about: Title, licence, date and versions, as JSON data.
     """
 
     path: Path
     specs: tuple[Spec, ...]
     description: Mapping[str, Any]
+    about: Mapping[str, Any]
 
     @classmethod
-    def create(cls, path: Path, specs: Sequence[Spec], description: Mapping[str, Any]) -> "Store":
+    def create(
+        cls,
+        path: Path | str,
+        specs: Sequence[Spec],
+        description: Mapping[str, Any],
+        about: Mapping[str, Any] | None = None,
+    ) -> "Store":
         """Make a store, or open the one at `path` if it holds the same thing.
 
+        Args:
+            path: The folder.
+            specs: Specs of the arrays.
+            description: What makes the data; has to stay the same.
+            about: Title, licence and the like; may change.
+
         Raises:
-            DatasetError: `path` holds a store of other specs or of another description.
+            DatasetError: `path` holds a store of other specs or of another description (the
+                message names what changed), or other files.
             OSError: The folder cannot be written.
+
+        Warns:
+            UserWarning: The store was begun with other versions of packages.
         """
-        store = cls(Path(path), tuple(specs), json.loads(json.dumps(description)))
-        if (store.path / "manifest.json").exists():
-            old = cls.open(path)
-            if (old.specs, old.description) != (store.specs, store.description):
+        path = Path(path)
+        now: dict[str, Any] = json.loads(json.dumps({"specs": [to_json(s) for s in specs], "description": description}))
+        made = {"created": datetime.datetime.now(datetime.UTC).date().isoformat(), "versions": versions()}
+        if (path / "manifest.json").exists():
+            old = _manifest(path)
+            differing = list(changes({key: old[key] for key in now}, now))
+            if differing:
                 raise DatasetError(
-                    f"{path} holds data of another campaign ({dict(old.description)}, now asked: "
-                    f"{dict(store.description)}): choose another folder or repeat the old settings"
+                    f"{path} holds data of another campaign ({'; '.join(differing[:8])}): choose another folder or "
+                    "repeat the old settings"
                 )
-            return old
-        (store.path / "shards").mkdir(parents=True, exist_ok=True)
-        manifest = {"version": 1, "specs": [to_json(spec) for spec in specs], "description": store.description}
-        write_atomic(store.path / "manifest.json", json.dumps(manifest, indent=1).encode())
+            made = {key: old["about"].get(key, made[key]) for key in made}
+            others = list(changes(made["versions"], versions()))
+            if others:
+                warnings.warn(f"{path} was begun with other versions: {'; '.join(others)}", stacklevel=2)
+        elif path.exists() and any(path.iterdir()):
+            raise DatasetError(f"{path} holds files that are not of a data store: choose an empty or a new folder")
+        store = cls(path, tuple(specs), now["description"], {**(about or {}), **made})
+        (path / "shards").mkdir(parents=True, exist_ok=True)
+        manifest = {"version": VERSION, **now, "about": store.about}
+        write_atomic(path / "manifest.json", json.dumps(manifest, indent=1).encode())
         return store
 
     @classmethod
-    def open(cls, path: Path) -> "Store":
+    def open(cls, path: Path | str) -> "Store":
         """Open an existing store.
 
         Raises:
-            DatasetError: There is none, or its manifest is damaged.
+            DatasetError: There is none, its manifest is damaged, or a newer version wrote it.
         """
-        file = Path(path) / "manifest.json"
-        try:
-            manifest = json.loads(file.read_text())
-            return cls(Path(path), tuple(from_json(spec) for spec in manifest["specs"]), manifest["description"])
-        except FileNotFoundError as error:
-            raise DatasetError(f"{path} holds no data store: expected a file manifest.json in it") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(f"{file} is damaged: {error}") from error
+        path = Path(path)
+        manifest = _manifest(path)
+        return cls(path, tuple(map(from_json, manifest["specs"])), manifest["description"], manifest["about"])
 
-    def append(self, start: int, stop: int, arrays: Arrays | None, failures: Mapping[int, str]) -> None:
-        """Add the samples `start` to `stop` - 1.
+    def write(self, numbers: Sequence[int], arrays: Arrays, failures: Mapping[int, Failure] | None = None) -> Path:
+        """Add samples as one closed shard.
 
         Args:
-            start: First sample number.
-            stop: Last sample number plus one.
-            arrays: The samples that did not fail, in order; None if all failed.
-            failures: Reason of each failed sample by its number.
-        """
-        good = [i for i in range(start, stop) if i not in failures]
-        checked = check(arrays, self.specs, "stored array") if arrays is not None else {}
-        if any(len(array) != len(good) for array in checked.values()):
-            raise ContractError(f"expected {len(good)} good samples for {start}-{stop}, got another number")
-        data = save({name: np.ascontiguousarray(array) for name, array in checked.items()})
-        name = self.path / "shards" / f"{start:08d}-{stop:08d}"
-        write_atomic(name.with_suffix(".safetensors"), data)
-        record = {
-            "start": start,
-            "stop": stop,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "failures": {str(i): reason for i, reason in failures.items()},
-        }
-        write_atomic(name.with_suffix(".json"), json.dumps(record).encode())
-
-    def records(self) -> list[dict[str, Any]]:
-        """Records of the finished shards, in the order of their samples.
+            numbers: Sample numbers, in the order of the arrays.
+            arrays: The samples (len(numbers), *spec.shape).
+            failures: Failed samples by number.
 
         Raises:
-            DatasetError: A record is damaged.
+            ContractError: The arrays do not match the specs or the numbers.
+            OSError: The shard cannot be written.
         """
-        records = []
-        for file in sorted((self.path / "shards").glob("*.json")):
+        return write_block(self.path / "shards", self.specs, numbers, arrays, failures or {})
+
+    def files(self) -> list[Path]:
+        """Files of all blocks."""
+        # pending ones first: a shard appears before the pending blocks that it replaces vanish
+        pending = sorted(self.path.glob("pending/*/*.safetensors"))
+        return sorted((self.path / "shards").glob("*.safetensors")) + pending
+
+    def blocks(self, *, verify: bool = False) -> Iterator[Block]:
+        """All blocks.
+
+        Args:
+            verify: Compare each with its checksum.
+
+        Raises:
+            DatasetError: One is damaged.
+        """
+        for file in self.files():
             try:
-                record = json.loads(file.read_text())
-                record["failures"] = {int(i): reason for i, reason in record["failures"].items()}
-                records.append({"file": file.with_suffix(".safetensors"), **record})
-            except (ValueError, KeyError, AttributeError) as error:
-                raise DatasetError(f"{file} is damaged: delete it, and the campaign makes it again") from error
-        return records
+                block = Block(file)
+                if verify:
+                    block.verify()
+                if file.parent.name != "shards":
+                    _ = block.tensors  # mapped now, they stay readable when the file vanishes
+            except FileNotFoundError:  # its writer has just made a shard of it
+                if file.parent.name == "shards":
+                    raise damaged(file, "it has vanished") from None
+                continue
+            yield block
 
-    def failures(self) -> dict[int, str]:
-        """Reason of every failed sample by its number."""
-        return {i: reason for record in self.records() for i, reason in record["failures"].items()}
+    def samples(self, names: Sequence[str] | None = None, *, verify: bool = True) -> "Samples":
+        """All good samples for random access.
 
-    def read(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Numbers (samples,) and arrays (samples, ...) of all good samples, in order.
+        Args:
+            names: The arrays to read; None is all.
+            verify: Compare every block with its checksum first.
 
         Raises:
-            DatasetError: The store is empty, or a shard is damaged.
+            DatasetError: An array is unknown, or a block is damaged.
         """
-        parts, numbers = [], []
-        for record in self.records():
-            good = [i for i in range(record["start"], record["stop"]) if i not in record["failures"]]
-            if good:
-                parts.append(self._shard(record))
-                numbers += good
-        if not parts:
-            raise DatasetError(f"{self.path} holds no finished samples: run the campaign first")
-        return np.array(numbers), concatenate(parts)
+        wanted = [spec for spec in self.specs if names is None or spec.name in names]
+        unknown = set(names or ()) - {spec.name for spec in wanted}
+        if unknown:
+            known = [spec.name for spec in self.specs]
+            raise DatasetError(f"{self.path}: expected names of arrays among {known}, got {sorted(unknown)}")
+        return Samples(self.path, wanted, list(self.blocks(verify=verify)))
 
-    def _shard(self, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        file = record["file"]
-        remedy = f"delete {file.with_suffix('.json').name} beside it, and the campaign makes it again"
+    def numbers(self) -> np.ndarray:
+        """Numbers of all good samples (samples,), sorted."""
+        return np.unique(np.concatenate([np.empty(0, np.int64), *(block.numbers for block in self.blocks())]))
+
+    def failures(self) -> dict[int, Failure]:
+        """Failed samples by number."""
+        failed = {i: failure for block in self.blocks() for i, failure in block.failures.items()}
+        good = set(self.numbers().tolist()) if failed else set()
+        return {i: failed[i] for i in sorted(failed) if i not in good}
+
+    def read(
+        self, numbers: Sequence[int] | np.ndarray | None = None, names: Sequence[str] | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Read good samples.
+
+        Args:
+            numbers: Their numbers; None is all of them in order.
+            names: The arrays to read; None is all.
+
+        Returns:
+            Numbers (samples,) and arrays (samples, *spec.shape).
+
+        Raises:
+            DatasetError: There are none, a number or a name is unknown, or a block is damaged.
+        """
+        samples = self.samples(names)
+        chosen = samples.numbers if numbers is None else np.asarray(numbers)
+        return chosen, samples[samples.rows_of(chosen)]
+
+    def batches(
+        self,
+        size: int = 64,
+        numbers: Sequence[int] | np.ndarray | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """`read` for sets larger than the memory: at most `size` samples at a time."""
+        samples = self.samples(names)
+        chosen = samples.numbers if numbers is None else np.asarray(numbers)
+        rows = samples.rows_of(chosen)
+        for start in range(0, len(rows), size):
+            yield chosen[start : start + size], samples[rows[start : start + size]]
+
+    def check(self) -> list[DatasetError]:
+        """What is damaged: one error for each file."""
+        found = []
+        for file in self.files():
+            try:
+                Block(file).verify()
+            except DatasetError as error:
+                found.append(error)
+        return found
+
+    def quarantine(self) -> list[Path]:
+        """Move damaged blocks to the folder ``quarantine``; repeating the campaign makes their samples again.
+
+        Returns:
+            Where they are now.
+        """
+        moved = []
+        for file in self.files():
+            try:
+                Block(file).verify()
+            except DatasetError:
+                (self.path / "quarantine").mkdir(exist_ok=True)
+                moved.append(file.replace(self.path / "quarantine" / file.name))
+        return moved
+
+
+class Samples:
+    """Random access to the samples of a store: ``samples[rows]`` are arrays (rows, *spec.shape).
+
+    Raises:
+        DatasetError: There are no samples.
+    """
+
+    def __init__(self, path: Path, specs: Sequence[Spec], blocks: Sequence[Block]) -> None:
+        self.path, self.specs = path, tuple(specs)
+        self._blocks = [block for block in blocks if len(block.numbers)]
+        if not self._blocks:
+            raise DatasetError(f"{path} holds no finished samples: run the campaign first")
+        self.numbers, first = np.unique(np.concatenate([b.numbers for b in self._blocks]), return_index=True)
+        ends = np.cumsum([len(b.numbers) for b in self._blocks])
+        self._block = np.searchsorted(ends, first, side="right")
+        self._row = first - np.concatenate([[0], ends])[self._block]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def rows_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows of samples by their numbers.
+
+        Raises:
+            DatasetError: One is not among the good samples.
+        """
+        rows = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        missing = np.asarray(numbers)[self.numbers[rows] != numbers]
+        if len(missing):
+            raise DatasetError(f"{self.path}: sample {missing[0]} is not among its {len(self)} good samples")
+        return rows
+
+    def __getitem__(self, rows: np.ndarray | Sequence[int]) -> dict[str, np.ndarray]:
+        """Arrays of the samples in `rows`, in their order."""
+        rows = np.asarray(rows)
+        order = np.argsort(self._block[rows], kind="stable")
+        starts = np.flatnonzero(np.diff(self._block[rows[order]], prepend=-1))
+        parts = [rows[part] for part in np.split(order, starts[1:])]
+        back = np.argsort(order)
+        joined: dict[str, np.ndarray] = {}
+        for spec in self.specs:
+            found = [self._blocks[self._block[part[0]]].rows(spec, self._row[part]) for part in parts]
+            joined |= join(spec, found)
+        return {name: array[back] for name, array in joined.items()}
+
+
+class Writer:
+    """Adds samples to a store one by one: each is on the disk when `add` returns.
+
+    A pending block is a file of one `add`; `SHARD_SAMPLES` samples or `SHARD_BYTES` of them
+    become a shard. The writer of a name is alone: its folder is locked as long as it lives.
+    What dead writers left pending becomes a shard.
+
+    Args:
+        store: The store.
+        name: Name of the writer.
+
+    Raises:
+        DatasetError: A writer of this name is alive.
+        OSError: The store cannot be written.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.folder = store, store.path / "pending" / name
+        lock = _lock(self.folder, patience=5.0)
+        if lock is None:
+            raise DatasetError(
+                f"{store.path}: another process is writing {name} of this campaign: wait for it, or give every process "
+                "a part of its own"
+            )
+        self._lock, self._samples, self._bytes = lock, 0, 0
+        self._merge(self.folder)
+        for other in sorted({file.parent for file in store.path.glob("pending/*/*.safetensors")}):
+            left = _lock(other)
+            if left is not None:
+                self._merge(other)
+                os.close(left)
+
+    def add(self, numbers: Sequence[int], arrays: Arrays, failures: Mapping[int, Failure]) -> None:
+        """Add finished samples.
+
+        Raises:
+            ContractError: See `Store.write`.
+            OSError: They cannot be written; the error says so if the disk is full.
+        """
         try:
-            data = file.read_bytes()
-            if hashlib.sha256(data).hexdigest() != record["sha256"]:
-                raise DatasetError(f"{file} is damaged (its checksum differs): {remedy}")
-            return load(data)
-        except (FileNotFoundError, SafetensorError) as error:
-            raise DatasetError(f"{file} is missing or damaged: {remedy}") from error
+            file = write_block(self.folder, self.store.specs, numbers, arrays, failures, sync=False)
+            self._samples += len(numbers) + len(failures)
+            self._bytes += file.stat().st_size
+            if self._samples >= SHARD_SAMPLES or self._bytes >= SHARD_BYTES:
+                self._merge(self.folder)
+                self._samples, self._bytes = 0, 0
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise OSError(
+                    error.errno,
+                    f"{self.store.path}: the disk is full ({error.strerror}); {len(self.store.numbers())} samples are "
+                    "stored and can be read: free space and repeat the campaign to go on",
+                ) from error
+            raise
+
+    def close(self) -> None:
+        """Make a shard of what is pending and end."""
+        try:
+            self._merge(self.folder)
+        finally:
+            os.close(self._lock)
+
+    def _merge(self, folder: Path) -> None:
+        """Make one shard of the pending blocks of a writer."""
+        files = sorted(folder.glob("*.safetensors"))
+        blocks = [block for block in map(_whole, files) if block is not None]
+        if blocks:
+            good = [block for block in blocks if len(block.numbers)]
+            arrays: dict[str, np.ndarray] = {}
+            for spec in self.store.specs if good else ():
+                arrays |= join(spec, [block.rows(spec, np.arange(len(block.numbers))) for block in good])
+            numbers = [i for block in good for i in block.numbers.tolist()]
+            self.store.write(numbers, arrays, {i: f for block in blocks for i, f in block.failures.items()})
+        for file in files:
+            file.unlink()
+
+
+def _whole(file: Path) -> Block | None:
+    """A pending block, or None if a power cut left it incomplete."""
+    try:
+        block = Block(file)
+        block.verify()
+    except DatasetError:
+        return None
+    return block
+
+
+def _lock(folder: Path, patience: float = 0.0) -> int | None:
+    """Lock a writer's folder; None if it stays locked for `patience` [s]. The lock ends with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            os.close(descriptor)
+            return None
+        return descriptor
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    file = path / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(file.read_text())
+        version = manifest["version"]
+        if version == VERSION:
+            tuple(map(from_json, manifest["specs"]))
+            return {key: manifest[key] for key in ("specs", "description", "about")}
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DatasetError(f"{path} holds no data store: expected a file manifest.json in it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{file} is damaged: {error}") from error
+    raise DatasetError(f"{file}: expected a store of version {VERSION}, got version {version}: repeat the campaign")

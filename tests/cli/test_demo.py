@@ -109,7 +109,7 @@ def finished(tmp_path_factory):
     command = [*COMMAND, "demo", "--quick", "--out", str(out)]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 240
-    while len(list((out / "data" / "shards").glob("*.json"))) < 2 and time.monotonic() < deadline:
+    while len(list(out.glob("data/pending/*/*.safetensors"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(child.pid, signal.SIGINT)
     _, text = child.communicate(timeout=60)
@@ -171,4 +171,4 @@ def test_a_truncated_shard_is_named(capsys, tmp_path, finished):
     record = json.loads((out / "run.json").read_text())
     del record["learn"]
     (out / "run.json").write_text(json.dumps(record))
-    assert "checksum differs" in complaint(capsys, "demo", "--quick", "--out", out)
+    assert f"{shard.name} is damaged" in complaint(capsys, "demo", "--quick", "--out", out)

@@ -1,176 +1,197 @@
-import hashlib
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+import logging
+from dataclasses import replace
 
+import campaigns
 import numpy as np
 import pytest
+from campaigns import CLOUD, SMALL, X, draw, fingerprint, first_entries, model, square
+from fem_campaigns import FIBRES, PIXELS
 
-from genmech_fem.adapters import ConformingHomogenization
-from genmech_fem.datasets import Campaign, Store, generate, local_processes, split
-from genmech_fem.errors import DatasetError, GenmechError
+from genmech_fem.datasets import Campaign, Store, generate, split
+from genmech_fem.errors import ContractError, DatasetError
 from genmech_fem.fields import ScalarSpec
-from genmech_fem.forward import FunctionModel
 from genmech_fem.microstructure import PeriodicFibres
 
-REAL = Campaign(ConformingHomogenization(resolution=16, refine=1), PeriodicFibres(resolution=16), 6, seed=3)
 
-
-def square(inputs):
-    if inputs["x"][0, 0] > 0.9:
-        raise ArithmeticError("too large")
-    return {"y": inputs["x"] ** 2}
-
-
-def draw(generator):
-    return {"x": generator.random((1, 2))}
-
-
-SMALL = Campaign(FunctionModel(square, (ScalarSpec("x", 2),), (ScalarSpec("y", 2),)), draw, 50)
-
-
-def fingerprint(path):
-    numbers, arrays = Store.open(path).read()
-    data = b"".join(arrays[name].tobytes() for name in sorted(arrays))
-    return numbers.tolist(), hashlib.sha256(data).hexdigest()
-
-
-def test_serial_processes_and_any_shard_size_give_the_same_data_bit_for_bit(tmp_path):
-    generate(REAL, tmp_path / "serial", shard=4)
-    with local_processes(2) as engine:
-        report = generate(REAL, tmp_path / "processes", engine=engine, shard=1)
-    assert report.finished == report.computed == 6
-    assert fingerprint(tmp_path / "serial") == fingerprint(tmp_path / "processes")
+def test_any_order_of_samples_gives_the_same_data(tmp_path):
+    generate(FIBRES, tmp_path / "whole")
+    for part in ((1, 2), (0, 2)):
+        generate(FIBRES, tmp_path / "parts", part=part)
+    assert fingerprint(tmp_path / "whole") == fingerprint(tmp_path / "parts")
+    numbers, arrays = Store.open(tmp_path / "whole").read()
+    assert numbers.tolist() == list(range(6))
+    np.testing.assert_array_equal(FIBRES.sample(4)["stiffness"][0], arrays["stiffness"][4])
 
 
 def test_an_interrupted_campaign_resumes_and_computes_nothing_twice(tmp_path):
-    def stop(done, total):
-        if done >= 20:
+    def stop(progress):
+        if progress.finished >= 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        generate(SMALL, tmp_path / "a", shard=5, progress=stop)
-    report = generate(SMALL, tmp_path / "a", shard=7)
+        generate(SMALL, tmp_path / "a", progress=stop)
+    report = generate(SMALL, tmp_path / "a")
     assert (report.finished, report.computed) == (50, 30)
     generate(SMALL, tmp_path / "b")
     assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
     assert generate(SMALL, tmp_path / "a").computed == 0
 
 
-def test_a_killed_campaign_leaves_a_store_that_reads_and_resumes(tmp_path):
-    script = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from dataclasses import replace
-import test_campaign as t
-t.generate(replace(t.REAL, size=10_000), {str(tmp_path / "store")!r}, shard=2)
-"""
-    child = subprocess.Popen([sys.executable, "-c", script])
-    shards = tmp_path / "store" / "shards"
-    deadline = time.monotonic() + 60
-    while len(list(shards.glob("*.json"))) < 3 and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert len(Store.open(tmp_path / "store").read()[0]) >= 6
-    generate(REAL, tmp_path / "store")
-    generate(REAL, tmp_path / "whole")
-    numbers, arrays = Store.open(tmp_path / "store").read()
-    _, whole = Store.open(tmp_path / "whole").read()
-    assert numbers[:6].tolist() == list(range(6))
-    np.testing.assert_array_equal(arrays["stiffness"][:6], whole["stiffness"])
+def test_a_campaign_grows(tmp_path):
+    generate(replace(SMALL, size=20), tmp_path / "a")
+    assert generate(SMALL, tmp_path / "a").computed == 30
+    generate(SMALL, tmp_path / "b")
+    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
+    assert generate(replace(SMALL, size=20), tmp_path / "a").finished == 20
 
 
-def die(inputs):
-    if inputs["x"][0, 0] > 0.9:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return square(inputs)
-
-
-def test_a_worker_that_dies_is_reported_and_what_is_finished_is_kept(tmp_path):
-    campaign = Campaign(FunctionModel(die, (ScalarSpec("x", 2),), (ScalarSpec("y", 2),)), draw, 50)
-    with (
-        local_processes(1) as engine,
-        pytest.raises(GenmechError, match=r"a process of the engine died .* finished samples are kept"),
-    ):
-        generate(campaign, tmp_path, engine=engine, shard=1)
-    first = next(i for i in range(50) if draw(np.random.default_rng([0, i]))["x"][0, 0] > 0.9)
-    assert Store.open(tmp_path).read()[0].tolist() == list(range(first))
-
-
-def test_a_disk_that_fills_up_is_an_error_and_leaves_a_store_that_reads(tmp_path):
-    """A limit on the size of files stands for the full disk: a real write fails with a real OSError."""
-    script = f"""
-import resource, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from dataclasses import replace
-import test_campaign as t
-t.generate(t.SMALL, {str(tmp_path)!r}, shard=2)
-resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
-t.generate(replace(t.SMALL, size=200), {str(tmp_path)!r}, shard=100)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert "OSError: [Errno 27] File too large" in done.stderr
-    assert len(Store.open(tmp_path).read()[0]) > 40
-    assert not list(tmp_path.rglob("*.part"))
-
-
-def test_failures_are_recorded_and_the_campaign_goes_on(tmp_path):
-    report = generate(SMALL, tmp_path, shard=8)
-    expected = [i for i in range(50) if draw(np.random.default_rng([0, i]))["x"][0, 0] > 0.9]
-    assert sorted(report.failures) == expected
-    assert set(report.failures.values()) == {"ArithmeticError: too large"}
+def test_failures_are_data(tmp_path):
+    report = generate(SMALL, tmp_path)
+    x = first_entries(50)
+    assert sorted(report.failures) == np.flatnonzero(x > 0.9).tolist()
+    number, failure = next(iter(report.failures.items()))
+    assert (failure.kind, failure.message) == ("diverged", "no convergence after 7 steps")
+    assert failure.parameters["x"][0] == x[number]
+    assert "campaigns.py" in failure.log
     numbers, arrays = Store.open(tmp_path).read()
-    assert len(numbers) == 50 - len(expected)
+    assert numbers.tolist() == np.flatnonzero(x <= 0.9).tolist()
     np.testing.assert_array_equal(arrays["y"], arrays["x"] ** 2)
+    assert "diverged" in report.table()
+    assert "no convergence" in report.table()
 
 
-def test_a_store_of_another_campaign_is_refused_and_kept(tmp_path):
-    generate(SMALL, tmp_path)
-    before = fingerprint(tmp_path)
-    other = Campaign(SMALL.model, draw, 50, seed=1)
-    with pytest.raises(DatasetError, match="another campaign .*'seed': 0"):
-        generate(other, tmp_path)
-    assert fingerprint(tmp_path) == before
+def test_large_parameters_of_failures_are_summarised(tmp_path):
+    def nothing(inputs):
+        raise ArithmeticError("never")
+
+    failing = Campaign(replace(model(nothing), inputs=PIXELS.model.inputs), PIXELS.sampler, 1)
+    (failure,) = generate(failing, tmp_path).failures.values()
+    assert failure.parameters["youngs_modulus"]["shape"] == [1, 16, 16]
+    assert 1.4 < failure.parameters["youngs_modulus"]["mean"] < 1.6
 
 
-def damage(path, how):
-    shard = sorted((path / "shards").glob("*.safetensors"))[0]
-    if how == "truncated":
-        shard.write_bytes(shard.read_bytes()[:-9])
-    elif how == "missing":
-        shard.unlink()
-    elif how == "record":
-        shard.with_suffix(".json").write_text("{")
-    elif how == "manifest":
-        (path / "manifest.json").write_text(json.dumps({"version": 1}))
+def test_the_last_warning_is_the_log_line_of_a_failure(tmp_path):
+    def warned(inputs):
+        logging.getLogger("solver").warning("residual %g", 0.5)
+        return {"y": inputs["x"] / 0}
+
+    with np.errstate(all="ignore"):
+        (failure,) = generate(Campaign(model(warned), draw, 1), tmp_path).failures.values()
+    assert (failure.kind, failure.log) == ("not finite", "solver: residual 0.5")
+
+
+def test_failed_samples_are_tried_again_on_request_only(tmp_path, monkeypatch):
+    campaign = Campaign(model(campaigns.moody), draw, 20)
+    monkeypatch.setattr(campaigns.Mood, "top", 0.7)
+    failed = generate(campaign, tmp_path).failures
+    assert sorted(failed) == np.flatnonzero(first_entries(20) > 0.7).tolist()
+    monkeypatch.setattr(campaigns.Mood, "top", 2.0)
+    assert generate(campaign, tmp_path).computed == 0
+    report = generate(campaign, tmp_path, redo=["failed"])
+    assert (report.computed, report.failures) == (len(failed), {})
+    assert Store.open(tmp_path).numbers().tolist() == list(range(20))
+
+
+def test_a_hopeless_campaign_stops_early_and_keeps_what_it_has(tmp_path):
+    def hopeless(inputs):
+        if inputs["x"][0, 0] > 0.2:
+            raise ArithmeticError("too large")
+        return {"y": inputs["x"]}
+
+    campaign = Campaign(model(hopeless), draw, 1000)
+    with pytest.raises(DatasetError, match=r"(?s)of 20 samples failed, more than the limit of 50%.*ArithmeticError"):
+        generate(campaign, tmp_path)
+    assert len(Store.open(tmp_path).numbers()) + len(Store.open(tmp_path).failures()) == 20
+    with pytest.raises(DatasetError, match="of 20 samples failed"):
+        generate(campaign, tmp_path)
+    assert generate(replace(campaign, size=40), tmp_path, failure_limit=1).finished == 40
 
 
 @pytest.mark.parametrize(
-    ("how", "text"),
+    ("change", "text"),
     [
-        ("truncated", "checksum differs"),
-        ("missing", "missing or damaged"),
-        ("record", "delete it, and the campaign makes it again"),
-        ("manifest", "manifest.json is damaged"),
+        ({"seed": 1}, "description.seed was 0, now 1"),
+        ({"model": model(lambda inputs: {"y": inputs["x"]})}, "description.model.function.code was"),
+        ({"sampler": lambda g: {"x": g.random((1, 2)) / 2}}, "description.sampler.code was"),
+        ({"model": replace(SMALL.model, outputs=(ScalarSpec("y", 2, "Pa"),))}, r"specs\[1\].unit was '1', now 'Pa'"),
     ],
 )
-def test_a_damaged_store_says_which_file_and_what_to_do(tmp_path, how, text):
+def test_changed_settings_are_refused_and_named(tmp_path, change, text):
     generate(SMALL, tmp_path)
-    damage(tmp_path, how)
-    with pytest.raises(DatasetError, match=text):
-        Store.open(tmp_path).read()
+    before = fingerprint(tmp_path)
+    with pytest.raises(DatasetError, match=f"another campaign .*{text}"):
+        generate(replace(SMALL, **change), tmp_path)
+    assert fingerprint(tmp_path) == before
 
 
-def test_an_empty_or_missing_store_is_named(tmp_path):
-    with pytest.raises(DatasetError, match="holds no data store"):
-        Store.open(tmp_path)
-    with pytest.raises(DatasetError, match="no finished samples"):
-        Store.create(tmp_path, SMALL.specs, {}).read()
+def test_a_changed_mesh_or_material_is_refused_and_named(tmp_path):
+    generate(replace(FIBRES, size=1), tmp_path)
+    other = replace(
+        FIBRES, model=replace(FIBRES.model, refine=2, matrix=replace(FIBRES.model.matrix, poisson_ratio=0.3))
+    )
+    with pytest.raises(
+        DatasetError, match=r"model.matrix.poisson_ratio was 0.35, now 0.3; .*model.refine was 1, now 2"
+    ):
+        generate(other, tmp_path)
+
+
+def test_sampler_and_model_that_do_not_fit_are_refused_before_a_solve(tmp_path):
+    with pytest.raises(ContractError, match=r"'phase': the sampler makes .*\(24, 24\).*the model takes .*\(16, 16\)"):
+        generate(replace(FIBRES, sampler=PeriodicFibres(resolution=24)), tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ContractError, match=r"sample 0: expected the inputs \['x'\], got \[\]"):
+        generate(Campaign(model(square), lambda g: {"z": g.random((1, 2))}, 5), tmp_path)
+
+
+def test_a_mistake_in_the_model_is_an_error_not_a_failure(tmp_path):
+    with pytest.raises(ContractError, match=r"sample 0: output 'y': expected shape \(batch, 2\), got \(1, 3\)"):
+        generate(Campaign(model(lambda inputs: {"y": np.ones((1, 3))}), draw, 5), tmp_path)
+
+
+def test_paths_that_cannot_be_written_fail_before_the_first_solve(tmp_path):
+    def never(inputs):
+        raise AssertionError("solved")
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises((OSError, DatasetError)):
+        generate(Campaign(model(never), draw, 5), tmp_path / "file" / "store")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("")
+    with pytest.raises(DatasetError, match="files that are not of a data store"):
+        generate(Campaign(model(never), draw, 5), tmp_path / "other")
+
+
+def test_points_that_differ_by_sample_come_back_without_their_padding(tmp_path):
+    generate(CLOUD, tmp_path)
+    _, arrays = Store.open(tmp_path).read()
+    counts = (3 + 10 * arrays["x"][:, 0]).astype(int)
+    np.testing.assert_array_equal(arrays["v.mask"].sum(axis=1), counts)
+    for v, n in zip(arrays["v"], counts, strict=True):
+        np.testing.assert_array_equal(v[:, :n], np.arange(2.0 * n).reshape(2, n))
+
+
+@pytest.mark.parametrize("arguments", [{"part": (2, 2)}, {"part": (-1, 1)}, {"failure_limit": 0}])
+def test_arguments_out_of_range_are_refused(tmp_path, arguments):
+    with pytest.raises(ValueError, match="expected part 0 <= k < n"):
+        generate(SMALL, tmp_path, **arguments)
+    with pytest.raises(ValueError, match="size >= 1"):
+        Campaign(SMALL.model, draw, 0)
+    with pytest.raises(TypeError, match="engine: expected"):
+        generate(SMALL, tmp_path, engine="dask")
+
+
+def test_a_sampler_with_more_outputs_has_them_stored(tmp_path):
+    class Both:
+        outputs = (X, ScalarSpec("kind", 1))
+
+        def __call__(self, generator):
+            return {**draw(generator), "kind": np.array([[3]])}
+
+    generate(Campaign(model(lambda inputs: {"y": inputs["x"]}), Both(), 4), tmp_path)
+    _, arrays = Store.open(tmp_path).read()
+    assert arrays["kind"].tolist() == [[3]] * 4
+    assert arrays["kind"].dtype.kind == "i"
+    assert [spec.name for spec in Store.open(tmp_path).specs] == ["x", "kind", "y"]
 
 
 def test_splits_are_disjoint_complete_and_seeded():

@@ -1,0 +1,179 @@
+"""Blocks: closed files of samples whose names hold their checksums.
+
+A block is a safetensors file ``FIRST-LAST-SHA256.safetensors``; its metadata list the
+numbers of the good samples, in order, and the failures. A field on a number of points
+that differs by sample is stored as the points of all samples in a row
+(all points, *value_shape), with ``NAME.offsets`` (samples + 1,) telling where each begins.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from genmech_fem.errors import ContractError, DatasetError
+from genmech_fem.fields import Arrays, FieldSpec, Spec, check, pad
+
+DTYPES = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1"}
+DTYPES |= {"U64": "u8", "U32": "u4", "U16": "u2", "U8": "u1", "BOOL": "?"}
+CHECKSUM_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a sample has no result.
+
+    Attributes:
+        kind: One of a few words, such as "diverged", "not finite", "crashed", "timed out".
+        message: The error's own words.
+        parameters: The sample's inputs: small ones as lists, large ones as shape, mean and sha256.
+        log: The last line that the sample wrote to the log, or the line of code where it ended.
+    """
+
+    kind: str
+    message: str
+    parameters: Mapping[str, Any]
+    log: str = ""
+
+
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file that is either whole or not there; `sync` waits until it would survive a power cut."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def is_ragged(spec: Spec) -> bool:
+    """Whether the number of points differs by sample."""
+    return isinstance(spec, FieldSpec) and -1 in spec.shape
+
+
+def write_block(
+    folder: Path,
+    specs: Sequence[Spec],
+    numbers: Sequence[int],
+    arrays: Arrays,
+    failures: Mapping[int, Failure],
+    *,
+    sync: bool = True,
+) -> Path:
+    """Write samples as one block.
+
+    Args:
+        folder: Where.
+        specs: Specs of the arrays.
+        numbers: Sample numbers, in the order of the arrays.
+        arrays: The samples (len(numbers), *spec.shape); nothing is looked at if there are none.
+        failures: Failed samples by number.
+        sync: See `write_atomic`.
+
+    Raises:
+        ContractError: The arrays do not match the specs or the numbers.
+        OSError: The file cannot be written.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    if len(numbers):
+        checked = check(arrays, specs, "stored array")
+        if len(next(iter(checked.values()))) != len(numbers):
+            raise ContractError(f"expected arrays of {len(numbers)} samples, got {len(next(iter(checked.values())))}")
+        for spec in specs:
+            array = np.asarray(arrays[spec.name])
+            if is_ragged(spec):
+                mask = checked[f"{spec.name}.mask"]
+                tensors[f"{spec.name}.offsets"] = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+                array = np.moveaxis(array, -1, 1)[mask]
+            tensors[spec.name] = np.ascontiguousarray(array)
+    record = {"numbers": [int(i) for i in numbers], "failures": {str(i): asdict(f) for i, f in failures.items()}}
+    data = save(tensors, {"record": json.dumps(record)})
+    everyone = [*map(int, numbers), *failures]
+    digest = hashlib.sha256(data).hexdigest()[:CHECKSUM_DIGITS]
+    file = folder / f"{min(everyone):08d}-{max(everyone):08d}-{digest}.safetensors"
+    write_atomic(file, data, sync=sync)
+    return file
+
+
+class Block:
+    """One file of samples, mapped into memory when its arrays are first asked for.
+
+    Raises:
+        DatasetError: The file is damaged.
+        FileNotFoundError: It is not there.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            with file.open("rb") as stream:
+                length = int.from_bytes(stream.read(8), "little")
+                if length > file.stat().st_size:
+                    raise ValueError("its header is cut off")
+                header = json.loads(stream.read(length))
+            record = json.loads(header.pop("__metadata__")["record"])
+            self.numbers = np.array(record["numbers"], dtype=np.int64)
+            self.failures = {int(i): Failure(**failure) for i, failure in record["failures"].items()}
+            self._start = 8 + length
+            self._layout: dict[str, Any] = header
+            end = self._start + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+            if end != file.stat().st_size:
+                raise ValueError(f"expected {end} bytes, got {file.stat().st_size}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise damaged(file, str(error)) from error
+
+    @cached_property
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays as they lie in the file."""
+        data = np.memmap(self.file, dtype=np.uint8, mode="r")
+        found = {}
+        for name, entry in self._layout.items():
+            begin, end = (self._start + offset for offset in entry["data_offsets"])
+            found[name] = np.asarray(data[begin:end]).view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        return found
+
+    def rows(self, spec: Spec, rows: np.ndarray) -> list[np.ndarray] | np.ndarray:
+        """Samples of one array: (rows, *spec.shape), or a list of samples (*value_shape, points) if they are ragged."""
+        values = self.tensors[spec.name]
+        if not is_ragged(spec):
+            return values[rows]
+        offsets = self.tensors[f"{spec.name}.offsets"]
+        return [np.moveaxis(values[offsets[r] : offsets[r + 1]], 0, -1) for r in rows]
+
+    def verify(self) -> None:
+        """Compare the file with the checksum in its name.
+
+        Raises:
+            DatasetError: They differ.
+        """
+        with self.file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest[:CHECKSUM_DIGITS] != self.file.stem.rpartition("-")[2]:
+            raise damaged(self.file, "its checksum differs")
+
+
+def damaged(file: Path, why: str) -> DatasetError:
+    """The error for a damaged block."""
+    return DatasetError(
+        f"{file} is damaged ({why}): put it aside with  genmech data check {file.parents[1]} --quarantine  and make "
+        "its samples again by repeating the campaign"
+    )
+
+
+def join(spec: Spec, parts: Sequence[list[np.ndarray] | np.ndarray]) -> dict[str, np.ndarray]:
+    """Join what `Block.rows` returned into one array, padded and with its mask if it is ragged."""
+    if is_ragged(spec):
+        array, mask = pad([sample for part in parts for sample in part])
+        return {spec.name: array, f"{spec.name}.mask": mask}
+    return {spec.name: np.concatenate(list(parts))}
