@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-GROUPS = ("problems", "microstructures", "generative", "surrogates", "objectives")
+GROUPS = ("problems", "models", "microstructures", "generative", "surrogates", "objectives")
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from genmech_fem.adapters.problem_model import (
     sample_state,
 )
 from genmech_fem.adapters.pyvista import grid_to_pyvista, to_pyvista
+from genmech_fem.adapters.ready import conduction, pixel_stiffness, tension
 from genmech_fem.adapters.sampling import ExpressionSampling, Sampling, locate, sample_gradients, sample_values
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "batch_graphs",
     "cell_means",
     "cell_values",
+    "conduction",
     "dolfinx_mesh",
     "grid_to_pyvista",
     "interpolation_matrix",
@@ -64,6 +66,7 @@ __all__ = [
     "phase_field",
     "phase_values",
     "pixel_homogenization",
+    "pixel_stiffness",
     "point_cloud",
     "sample_gradients",
     "sample_history",
@@ -72,6 +75,7 @@ __all__ = [
     "save_checkpoint",
     "solution_functions",
     "split_graph",
+    "tension",
     "to_cells",
     "to_function",
     "to_nodes",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from dolfinx import fem
@@ -11,7 +12,7 @@ from genmech_fem.adapters.interpolation import to_cells
 from genmech_fem.adapters.sampling import sample_values
 from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec, check
-from genmech_fem.problems.problem import Problem
+from genmech_fem.problems.problem import Problem, digest
 from genmech_fem.problems.transient import TransientProblem
 
 
@@ -29,6 +30,10 @@ class LinearMap:
     spec: Spec
     source: str
     matrix: sparse.csr_array
+
+    def description(self) -> dict[str, Any]:
+        """Name on the inner side and sha256 of the matrix, as JSON data."""
+        return {"source": self.source, "matrix": digest(self.matrix.data, self.matrix.indices, self.matrix.indptr)}
 
 
 def cell_values(control: fem.Function, spec: FieldSpec, source: str) -> LinearMap:
@@ -125,6 +130,15 @@ class ProblemModel:
         self.problem, self._inputs, self._outputs = problem, inputs, outputs
         self.inputs: tuple[Spec, ...] = tuple(m.spec for m in inputs)
         self.outputs: tuple[Spec, ...] = tuple(m.spec for m in outputs)
+
+    def description(self) -> dict[str, Any]:
+        """What the outputs depend on besides the inputs, as JSON data: the problem and the sampling."""
+        maps = {"inputs": self._inputs, "outputs": self._outputs}
+        return {
+            "problem": type(self.problem).__name__,
+            **self.problem.description({m.source for m in self._inputs}),
+            **{role: {m.spec.name: m.description() for m in some} for role, some in maps.items()},
+        }
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Solve every sample.

@@ -13,9 +13,16 @@ from genmech_fem.errors import GenmechError
 INTERRUPTED = 130
 BAD_INPUT = 2
 
+DATA = "genmech_fem.cli.data"
 COMMANDS = {
     ("demo",): ("genmech_fem.cli.demo", "the closed loop: data, training, ONNX, inverse design, verification, report"),
     ("verify", "mechanical-mnist"): ("genmech_fem.cli.mechanical_mnist", "compare DOLFINx with published energies"),
+    ("generate",): ("genmech_fem.cli.generate", "generate a data set: sample, solve, store; resumes"),
+    ("data", "info"): (DATA, "say what a data set holds"),
+    ("data", "check"): (DATA, "compare the files of a data set with their checksums"),
+    ("data", "split"): (DATA, "split a data set by content into training, validation and test"),
+    ("data", "export"): (DATA, "write a data set for other tools: The Well, VTKHDF, netCDF"),
+    ("data", "import"): (DATA, "make a data set of the published files of Mechanical MNIST"),
     ("mesh",): ("genmech_fem.cli.mesh", "make a conforming mesh from an image"),
     ("plugins",): ("genmech_fem.cli.plugins", "list the plugins of every group"),
 }
@@ -50,6 +57,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         leaf = groups[path[:-1]].add_parser(path[-1], help=summary, description=summary)
         if tuple(words[: len(path)]) == path:
             command = importlib.import_module(module)
-            command.add_arguments(leaf)
-            leaf.set_defaults(run=command.run)
+            add_arguments, run = getattr(command, "COMMANDS", {}).get(path) or (command.add_arguments, command.run)
+            add_arguments(leaf)
+            leaf.set_defaults(run=run)
     return parser

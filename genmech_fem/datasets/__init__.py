@@ -2,11 +2,11 @@
 
 from genmech_fem.datasets.blocks import Failure, write_atomic
 from genmech_fem.datasets.campaign import Campaign, Progress, Report, generate
-from genmech_fem.datasets.engines import Engine, Futures, Processes, Serial
 from genmech_fem.datasets.content import fingerprints
-from genmech_fem.datasets.samplers import Design, LatinHypercube, Range, Sobol
-from genmech_fem.datasets.splits import check_leakage, split, split_by_hash
+from genmech_fem.datasets.engines import Engine, Futures, Processes, Serial
 from genmech_fem.datasets.moments import Statistics, statistics
+from genmech_fem.datasets.samplers import Design, LatinHypercube, Range, Sobol
+from genmech_fem.datasets.splits import check_leakage, read_splits, split, split_by_hash, write_splits
 from genmech_fem.datasets.store import Samples, Store
 
 __all__ = [
@@ -28,8 +28,10 @@ __all__ = [
     "check_leakage",
     "fingerprints",
     "generate",
+    "read_splits",
     "split",
     "split_by_hash",
     "statistics",
     "write_atomic",
+    "write_splits",
 ]

@@ -143,6 +143,9 @@ class Block:
             found[name] = np.asarray(data[begin:end]).view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "tensors"}
+
     def rows(self, spec: Spec, rows: np.ndarray) -> list[np.ndarray] | np.ndarray:
         """Samples of one array: (rows, *spec.shape), or a list of samples (*value_shape, points) if they are ragged."""
         values = self.tensors[spec.name]

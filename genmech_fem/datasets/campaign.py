@@ -54,7 +54,7 @@ class Campaign:
     size: int
     seed: int = 0
     title: str = ""
-    licence: str = "not stated"
+    licence: str = ""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.seed < 0:
@@ -115,11 +115,12 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a campaign is: `finished` of `total` samples, `failed` ones among them."""
+    """How far a campaign is: `finished` of `total` samples, `failed` ones among them, `computed` by this call."""
 
     finished: int
     total: int
     failed: int
+    computed: int
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,14 @@ def failure_table(failures: Mapping[int, Failure]) -> str:
     widths = [None, None, None, 40, 40, 40]
     headers = ("failure", "samples", "such as", "message", "parameters", "log")
     return tabulate(rows, headers, maxcolwidths=widths, tablefmt="simple") if rows else ""
+
+
+def failure_counts(failures: Mapping[int, Failure]) -> str:
+    """How many samples failed in which way, in one line, with the first message."""
+    counts = Counter(f.kind for f in failures.values()).most_common()
+    return (
+        ", ".join(f"{count} {kind}" for kind, count in counts) + f"; such as: {next(iter(failures.values())).message}"
+    )
 
 
 def generate(
@@ -217,6 +226,7 @@ def _generate(
 ) -> Report:
     began = time.perf_counter()
     about = {"title": campaign.title, "licence": campaign.licence, "size": campaign.size}
+    about = {key: value for key, value in about.items() if value}
     store = Store.create(path, campaign.specs, campaign.description, about)
     if "damaged" in redo:
         store.quarantine()
@@ -269,7 +279,7 @@ class _State:
 
     @property
     def progress(self) -> Progress:
-        return Progress(len(self.finished), self.size, len(self.failed))
+        return Progress(len(self.finished), self.size, len(self.failed), len(self.times))
 
     def add(self, outcome: Outcome) -> None:
         self.finished.add(outcome.number)
@@ -281,7 +291,7 @@ class _State:
         if len(self.finished) >= ENOUGH and len(self.failed) > self.limit * len(self.finished):
             raise DatasetError(
                 f"{self.store.path}: {len(self.failed)} of {len(self.finished)} samples failed, more than the limit of "
-                f"{self.limit:.0%}: change the campaign, or raise failure_limit\n{failure_table(self.failed)}"
+                f"{self.limit:.0%} ({failure_counts(self.failed)}): change the campaign, or raise failure_limit"
             )
 
 

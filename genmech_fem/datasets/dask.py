@@ -49,12 +49,12 @@ class Dask(Engine):
         Raises:
             GenmechError: The campaign cannot be sent, the cluster has no workers, or its workers die.
         """
-        payload = self.client.scatter(packed(campaign), broadcast=True, hash=False)  # type: ignore[no-untyped-call]
         workers = len(self.client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
             raise GenmechError(
                 "Dask: expected a cluster with workers, got none: scale it, or wait for its jobs to start"
             )
+        payload = self.client.scatter(packed(campaign), broadcast=True, hash=False)  # type: ignore[no-untyped-call]
         longest = [0.0]  # mean seconds of a sample in the slowest batch so far
 
         def batches() -> Iterator[tuple[int, ...]]:

@@ -1,11 +1,15 @@
 """Splits of a data set: at random, or by the content of the samples, so that copies never part."""
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from genmech_fem.datasets.blocks import write_atomic
 from genmech_fem.datasets.content import contents, equal, fingerprints, mix
 from genmech_fem.datasets.store import Store
 from genmech_fem.errors import DatasetError
@@ -68,6 +72,36 @@ def split_by_hash(
     borders = np.cumsum(list(shares.values()))[:-1]
     part = np.searchsorted(borders, where, side="right")
     return {name: np.sort(numbers[part == i]) for i, name in enumerate(shares)}
+
+
+def write_splits(store: Store, parts: Mapping[str, np.ndarray], rule: Mapping[str, Any]) -> Path:
+    """Keep a split with its data set, in ``splits.json``.
+
+    Args:
+        store: The data set.
+        parts: Sample numbers of each part by its name.
+        rule: How it was made, as JSON data.
+    """
+    file = store.path / "splits.json"
+    data = {"rule": rule, "parts": {name: np.asarray(numbers).tolist() for name, numbers in parts.items()}}
+    write_atomic(file, json.dumps(data).encode())
+    return file
+
+
+def read_splits(store: Store) -> dict[str, np.ndarray]:
+    """The split that `write_splits` kept: sample numbers of each part by its name; empty if there is none.
+
+    Raises:
+        DatasetError: The file is damaged.
+    """
+    file = store.path / "splits.json"
+    try:
+        parts = json.loads(file.read_text())["parts"]
+        return {name: np.array(numbers, dtype=np.int64) for name, numbers in parts.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{file} is damaged ({error}): split the data set again") from error
 
 
 def check_leakage(

@@ -72,7 +72,10 @@ class Store:
         """
         path = Path(path)
         now: dict[str, Any] = json.loads(json.dumps({"specs": [to_json(s) for s in specs], "description": description}))
-        made = {"created": datetime.datetime.now(datetime.UTC).date().isoformat(), "versions": versions()}
+        made: dict[str, Any] = {
+            "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "versions": versions(),
+        }
         if (path / "manifest.json").exists():
             old = _manifest(path)
             differing = list(changes({key: old[key] for key in now}, now))
@@ -81,10 +84,10 @@ class Store:
                     f"{path} holds data of another campaign ({'; '.join(differing[:8])}): choose another folder or "
                     "repeat the old settings"
                 )
-            made = {key: old["about"].get(key, made[key]) for key in made}
-            others = list(changes(made["versions"], versions()))
+            others = list(changes(old["about"].get("versions", {}), made["versions"]))
             if others:
                 warnings.warn(f"{path} was begun with other versions: {'; '.join(others)}", stacklevel=2)
+            made = {**old["about"], **(about or {})}
         elif path.exists() and any(path.iterdir()):
             raise DatasetError(f"{path} holds files that are not of a data store: choose an empty or a new folder")
         store = cls(path, tuple(specs), now["description"], {**(about or {}), **made})
@@ -265,7 +268,9 @@ class Samples:
 
     def __getitem__(self, rows: np.ndarray | Sequence[int]) -> dict[str, np.ndarray]:
         """Arrays of the samples in `rows`, in their order."""
-        rows = np.asarray(rows)
+        rows = np.asarray(rows, dtype=np.int64)
+        if not len(rows):
+            raise DatasetError(f"{self.path}: expected at least one sample, got none")
         order = np.argsort(self._block[rows], kind="stable")
         starts = np.flatnonzero(np.diff(self._block[rows[order]], prepend=-1))
         parts = [rows[part] for part in np.split(order, starts[1:])]

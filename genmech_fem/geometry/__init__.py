@@ -1,5 +1,6 @@
 """Meshes: the neutral class, files of many codes, and conforming meshes from images, designs and parametric bodies."""
 
+from genmech_fem.geometry.arrays import mesh_arrays, mesh_of, mesh_specs
 from genmech_fem.geometry.bodies import l_bracket, mbb_beam, plate_with_hole, random_inclusions, spoked_disc
 from genmech_fem.geometry.coarsening import coarsen
 from genmech_fem.geometry.designs import Design, Island, design_mesh, export_design
@@ -24,6 +25,9 @@ __all__ = [
     "from_rows",
     "l_bracket",
     "mbb_beam",
+    "mesh_arrays",
+    "mesh_of",
+    "mesh_specs",
     "multiphase_mesh",
     "plate_with_hole",
     "random_inclusions",

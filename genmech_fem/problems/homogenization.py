@@ -8,9 +8,9 @@ symmetric gradient and E_k the Mandel basis; in conduction e is the gradient.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Literal, cast
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any, Literal, cast
 
 import numpy as np
 from dolfinx import fem, la, mesh
@@ -110,6 +110,14 @@ class PeriodicHomogenization(Problem):
     def volume(self) -> float:
         """Volume |Y| of the cell [length^dimension]."""
         return float(np.prod(np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0)))
+
+    def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        return {
+            "physics": self.physics.effective,
+            "law": [self.physics.law.__qualname__, self.physics.coefficients.__qualname__],
+            "method": self._method if isinstance(self._method, str) else asdict(self._method),
+            "solver": asdict(self._options),
+        }
 
     def solve(self) -> fem.Function:
         """Compute all correctors with one factorisation.

@@ -1,7 +1,9 @@
 """What every finite-element problem offers to datasets, adapters and design loops."""
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from dolfinx import fem, mesh
@@ -11,6 +13,14 @@ from numpy.typing import ArrayLike
 from genmech_fem.errors import ContractError
 
 type Control = fem.Function | fem.Constant
+
+
+_SHORT = 16  # entries of a control that its description lists
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """Short sha256 of the bytes of arrays."""
+    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()[:16]
 
 
 def values_of(control: Control) -> np.ndarray:
@@ -85,6 +95,26 @@ class Problem(ABC):
         if array.dtype.kind not in "fiu":
             raise ContractError(f"control '{name}': expected real numbers, got {array.dtype}")
         return array.ravel()
+
+    def description(self, free: Collection[str] = ()) -> dict[str, Any]:
+        """What solutions depend on besides the controls `free`, as JSON data that is equal in every process.
+
+        The mesh, the element, the other controls' values, and what the class adds (forms, boundary
+        conditions, solver); arrays of more than a few entries by their sha256.
+        """
+        space = self.state.function_space
+        geometry = space.mesh.geometry
+        fixed = {name: values_of(control) for name, control in self.controls.items() if name not in free}
+        return {
+            "mesh": {"nodes": len(geometry.x), "sha256": digest(geometry.x, geometry.dofmaps[0])},
+            "element": str(space.ufl_element()),
+            "controls": {n: v.tolist() if v.size <= _SHORT else digest(v) for n, v in sorted(fixed.items())},
+            **self._settings(free),
+        }
+
+    def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        """What the class adds to the description."""
+        return {}
 
     @abstractmethod
     def solve(self) -> fem.Function:

@@ -6,7 +6,8 @@ The adjoint goes back through the steps,
           - (\partial F_{n+1}/\partial u_n)^T \lambda_{n+1}.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from dolfinx import fem
@@ -55,6 +56,10 @@ class TransientProblem(Problem):
         self.controls: Mapping[str, Control] = {"initial": self.initial} | others | self._series
         self._history = np.zeros((steps + 1, self.state.x.array.size))
         self._solved: Snapshot | None = None
+
+    def _settings(self, free: Collection[str]) -> dict[str, Any]:
+        step = self.step.description({*free, self._before_name, *self.step.controls})
+        return {"steps": self.steps, "previous": self._before_name, "series": sorted(self._series), "step": step}
 
     def solve(self) -> fem.Function:
         """Compute all states; returns the last one.

@@ -8,7 +8,8 @@ Observables J(u, m) have the discrete adjoint gradient
 with lambda = 0 in the rows of Dirichlet values; Plessix (2006), doi:10.1111/j.1365-246X.2006.02978.x.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +26,7 @@ from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.loading import raise_loads
 from genmech_fem.problems.newton import Residual, global_norm
 from genmech_fem.problems.observables import Observable
-from genmech_fem.problems.problem import Control, Problem, Snapshot, values_of
+from genmech_fem.problems.problem import Control, Problem, Snapshot, digest, values_of
 
 
 class VariationalProblem(Problem):
@@ -94,6 +95,26 @@ class VariationalProblem(Problem):
         self._solved: Snapshot | None = None
         self._unloaded: Snapshot | None = None
         self._last_loads: dict[str, np.ndarray] = {}
+
+    def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        return {
+            "residual": self._form.signature()[:16],
+            "observables": {n: [form.signature()[:16] for form in o.forms] for n, o in self._observables.items()},
+            "data": [digest(values_of(c)) for c in self._other_data()],
+            "boundary conditions": [self._describe_bc(k, bc) for k, bc in enumerate(self._bcs)],
+            "solver": asdict(self._options),
+        }
+
+    def _other_data(self) -> list[Control]:
+        """Functions and constants in the forms that are neither the state nor controls."""
+        forms = [self._form, *(form for o in self._observables.values() for form in o.forms)]
+        known = {id(self.state), *map(id, self.controls.values())}
+        found = {id(c): c for form in forms for c in (*form.constants(), *form.coefficients())}
+        return [c for key, c in found.items() if key not in known]
+
+    def _describe_bc(self, k: int, bc: fem.DirichletBC) -> dict[str, str]:
+        values = bc.g.x.array if hasattr(bc.g, "x") else bc.g.value
+        return {"dofs": digest(bc.dof_indices()[0]), "value": self._driven[k] or digest(values)}
 
     def solve(self) -> fem.Function:
         """Compute and return the state; after a failure it is what it was before.

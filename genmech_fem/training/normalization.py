@@ -44,10 +44,22 @@ class Normalizer(nn.Module):
         std = values.double().std(dim=axes, correction=0)
         if not std.isfinite().all():
             raise ValueError("Normalizer.fit: expected finite values, got NaN, infinity or no samples")
+        return self.set(mean, std)
+
+    def set(self, mean: Tensor, std: Tensor) -> Self:
+        """Take the mean and the standard deviation of each channel (channels,), as of a training split.
+
+        Raises:
+            ValueError: Their number differs, or a channel is constant.
+        """
+        if mean.shape != self.mean.shape or std.shape != self.std.shape:
+            raise ValueError(
+                f"Normalizer.set: expected ({len(self.mean)},) numbers, got {tuple(mean.shape)} and {tuple(std.shape)}"
+            )
         constant = (std <= 1e-6 * mean.abs()).nonzero().flatten().tolist()
         if constant:
             raise ValueError(
-                f"Normalizer.fit: channels {constant} are constant over the training data: leave them out or vary them"
+                f"Normalizer: channels {constant} are constant over the training data: leave them out or vary them"
             )
         self.mean.copy_(mean)
         self.std.copy_(std)
