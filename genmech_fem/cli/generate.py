@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
+
 from genmech_fem import plugins
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.datasets import Campaign, Engine, Processes, Progress, Serial, generate
@@ -101,18 +103,17 @@ def _own(text: str) -> Campaign:
     file, colon, name = text.rpartition(":")
     if not colon or not Path(file).is_file():
         raise ValueError(f"--campaign: expected FILE.py:NAME with a file that exists, got '{text}'")
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    spec = importlib.util.spec_from_file_location(f"campaign_{Path(file).stem}", file)
     if spec is None or spec.loader is None:
         raise ValueError(f"--campaign: expected a Python file, got '{file}'")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     campaign = getattr(module, name, None)
     if callable(campaign):
         campaign = campaign()
     if not isinstance(campaign, Campaign):
         raise ValueError(f"--campaign: expected a Campaign named '{name}' in {file}, got {type(campaign).__name__}")
-    import cloudpickle
-
     cloudpickle.register_pickle_by_value(module)  # other processes do not find the file
     return campaign
 

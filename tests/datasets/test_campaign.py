@@ -99,9 +99,7 @@ def test_a_hopeless_campaign_stops_early_and_keeps_what_it_has(tmp_path):
         return {"y": inputs["x"]}
 
     campaign = Campaign(model(hopeless), draw, 1000)
-    with pytest.raises(
-        DatasetError, match=r"20 samples failed, more than the limit of 50% \(\d+ ArithmeticError; such as: too"
-    ):
+    with pytest.raises(DatasetError, match=r"20 samples failed, .* limit of 50% \(\d+ ArithmeticError; such as: too"):
         generate(campaign, tmp_path)
     assert len(Store.open(tmp_path).numbers()) + len(Store.open(tmp_path).failures()) == 20
     with pytest.raises(DatasetError, match="of 20 samples failed"):
