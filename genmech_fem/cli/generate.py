@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--engine", choices=("serial", "processes", "dask"), help="default: processes, serial if small")
     how.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     how.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster (default: one on this machine)")
+    how.add_argument("--shared", action="store_true", help="the workers of that cluster see the folder of the data set")
     how.add_argument("--time-limit", type=float, metavar="SECONDS", help="longest time of one sample")
     how.add_argument("--part", default="0/1", metavar="K/N", help="only samples K, K + N, ...: for N jobs side by side")
     how.add_argument("--redo", nargs="+", choices=("failed", "damaged"), default=[], help="compute these again")
@@ -153,7 +154,7 @@ def _engine(args: argparse.Namespace, size: int) -> Iterator[Engine]:
         workers: Any = nullcontext(args.scheduler) if args.scheduler else _local_cluster(args.workers)
         with workers as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
             print(f"Dask dashboard: {client.dashboard_link}", file=sys.stderr)
-            yield Dask(client, args.time_limit)
+            yield Dask(client, args.time_limit, shared=args.shared or not args.scheduler)
 
 
 def _local_cluster(workers: int) -> Any:

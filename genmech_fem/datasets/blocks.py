@@ -24,6 +24,7 @@ from genmech_fem.fields import Arrays, FieldSpec, Spec, check, pad
 DTYPES = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1"}
 DTYPES |= {"U64": "u8", "U32": "u4", "U16": "u2", "U8": "u1", "BOOL": "?"}
 CHECKSUM_DIGITS = 16
+MAPPED_FROM = 2**20  # bytes of a file that is mapped into memory, not read
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def write_block(
 
 
 class Block:
-    """One file of samples, mapped into memory when its arrays are first asked for.
+    """One file of samples, small ones read, others mapped into memory.
 
     Raises:
         DatasetError: The file is damaged.
@@ -116,35 +117,35 @@ class Block:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        size = file.stat().st_size
         try:
-            with file.open("rb") as stream:
-                length = int.from_bytes(stream.read(8), "little")
-                if length > file.stat().st_size:
-                    raise ValueError("its header is cut off")
-                header = json.loads(stream.read(length))
+            self._data = np.fromfile(file, np.uint8) if size < MAPPED_FROM else np.memmap(file, np.uint8, mode="r")
+            length = int.from_bytes(self._data[:8].tobytes(), "little")
+            if length > size:
+                raise ValueError("its header is cut off")
+            header = json.loads(self._data[8 : 8 + length].tobytes())
             record = json.loads(header.pop("__metadata__")["record"])
             self.numbers = np.array(record["numbers"], dtype=np.int64)
             self.failures = {int(i): Failure(**failure) for i, failure in record["failures"].items()}
             self._start = 8 + length
             self._layout: dict[str, Any] = header
             end = self._start + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-            if end != file.stat().st_size:
-                raise ValueError(f"expected {end} bytes, got {file.stat().st_size}")
+            if end != size:
+                raise ValueError(f"expected {end} bytes, got {size}")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise damaged(file, str(error)) from error
 
     @cached_property
     def tensors(self) -> dict[str, np.ndarray]:
         """The arrays as they lie in the file."""
-        data = np.memmap(self.file, dtype=np.uint8, mode="r")
         found = {}
         for name, entry in self._layout.items():
             begin, end = (self._start + offset for offset in entry["data_offsets"])
-            found[name] = np.asarray(data[begin:end]).view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            found[name] = np.asarray(self._data[begin:end]).view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
         return found
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "tensors"}
+    def __reduce__(self) -> tuple[type["Block"], tuple[Path]]:
+        return Block, (self.file,)
 
     def rows(self, spec: Spec, rows: np.ndarray) -> list[np.ndarray] | np.ndarray:
         """Samples of one array: (rows, *spec.shape), or a list of samples (*value_shape, points) if they are ragged."""
@@ -160,8 +161,7 @@ class Block:
         Raises:
             DatasetError: They differ.
         """
-        with self.file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256(self._data).hexdigest()
         if digest[:CHECKSUM_DIGITS] != self.file.stem.rpartition("-")[2]:
             raise damaged(self.file, "its checksum differs")
 

@@ -239,7 +239,7 @@ def _generate(
         progress = progress or (lambda _: None)
         progress(state.progress)
         state.check_limit()
-        with closing(engine.results(campaign, iter(todo))) as results:
+        with closing(engine.results(campaign, iter(todo), writer.folder)) as results, writer.full_disk_said():
             for outcome in results:
                 _store(writer, outcome, first=not state.times)
                 state.add(outcome)
@@ -260,7 +260,9 @@ def _generate(
 
 def _store(writer: Writer, outcome: Outcome, *, first: bool) -> None:
     i, result = outcome.number, outcome.result
-    if not isinstance(result, Failure):
+    if isinstance(result, Path):
+        writer.count(result)
+    elif not isinstance(result, Failure):
         writer.add([i], result, {})
     elif first and result.kind == ContractError.__name__:  # a mistake in the campaign, not a bad sample
         raise ContractError(f"sample {i}: {result.message}")

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,16 @@ class Dask(Engine):
         client: A client of the cluster; it stays open.
         time_limit: Longest time of one sample [s].
         batch: Samples of one task; None chooses it so that a task takes about a second.
+        shared: The workers see the folder of the store under its path, as on a parallel file system: they write
+            samples there, and no arrays pass through the network.
     """
 
     client: Client
     time_limit: float | None = None
     batch: int | None = None
+    shared: bool = False
 
-    def results(self, campaign: "Campaign", numbers: Iterator[int]) -> Generator[Outcome, None, None]:
+    def results(self, campaign: "Campaign", numbers: Iterator[int], folder: Path) -> Generator[Outcome, None, None]:
         """See `Engine`.
 
         Raises:
@@ -62,8 +66,9 @@ class Dask(Engine):
                 yield batch
 
         def submit(batch: tuple[int, ...]) -> Future[list[Outcome]]:
-            return executor.submit(_batch, payload, batch, self.time_limit)
+            return executor.submit(_batch, payload, batch, self.time_limit, target)
 
+        target = folder.resolve() if self.shared else None
         executor = self.client.get_executor(pure=False)  # type: ignore[no-untyped-call]
         try:
             for _, future in as_finished(submit, batches(), 2 * workers):
@@ -84,13 +89,13 @@ class Dask(Engine):
         return 1 if seconds == 0 else max(1, min(LONGEST_BATCH, int(BATCH_SECONDS / seconds)))
 
 
-_pools: dict[tuple[bytes, float | None], Pool] = {}
+_pools: dict[tuple[bytes, float | None, Path | None], Pool] = {}
 _turn = Lock()
 
 
-def _batch(payload: bytes, numbers: tuple[int, ...], time_limit: float | None) -> list[Outcome]:
+def _batch(payload: bytes, numbers: tuple[int, ...], time_limit: float | None, folder: Path | None) -> list[Outcome]:
     """Compute samples in the guarded process of this worker."""
-    key = (payload, time_limit)
+    key = (payload, time_limit, folder)
     with _turn:  # one at a time, should the worker have more threads
         if key not in _pools:
             _close_pools()
@@ -98,10 +103,10 @@ def _batch(payload: bytes, numbers: tuple[int, ...], time_limit: float | None) -
         return list(_pools[key].outcomes(iter(numbers)))
 
 
-def _new_pool(payload: bytes, time_limit: float | None) -> Pool:
+def _new_pool(payload: bytes, time_limit: float | None, folder: Path | None) -> Pool:
     # a worker under Dask's nanny is marked as a daemon, which multiprocessing forbids to have children
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    return Pool(payload, 1, time_limit)
+    return Pool(payload, 1, time_limit, folder)
 
 
 def _close_pools() -> None:

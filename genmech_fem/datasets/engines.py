@@ -15,16 +15,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import cloudpickle
 from pebble import ProcessExpired, ProcessPool
 
-from genmech_fem.datasets.blocks import Failure
+from genmech_fem.datasets.blocks import Failure, write_block
 from genmech_fem.errors import GenmechError
 from genmech_fem.fields import Arrays
 
@@ -36,7 +36,7 @@ MPI_PREFIXES = ("PMI", "PMIX", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a sample: its arrays, each a batch of one, or its failure.
+    """What became of a sample: its arrays, each a batch of one, the block they are in, or its failure.
 
     Attributes:
         number: Number of the sample.
@@ -45,7 +45,7 @@ class Outcome:
     """
 
     number: int
-    result: Arrays | Failure
+    result: Arrays | Path | Failure
     seconds: float
 
 
@@ -58,8 +58,11 @@ class Engine(ABC):
         return True
 
     @abstractmethod
-    def results(self, campaign: "Campaign", numbers: Iterator[int]) -> Generator[Outcome, None, None]:
-        """Outcomes of the samples `numbers` in any order; those not begun are given up when this is closed."""
+    def results(self, campaign: "Campaign", numbers: Iterator[int], folder: Path) -> Generator[Outcome, None, None]:
+        """Outcomes of the samples `numbers` in any order; those not begun are given up when this is closed.
+
+        `folder` is where processes that see it may leave their samples as blocks.
+        """
 
     def follow(self, campaign: "Campaign") -> None:
         """Take part in the samples of the process that leads."""
@@ -72,7 +75,12 @@ class Engine(ABC):
 class Serial(Engine):
     """One sample after another in this process."""
 
-    def results(self, campaign: "Campaign", numbers: Iterator[int]) -> Generator[Outcome, None, None]:
+    def results(
+        self,
+        campaign: "Campaign",
+        numbers: Iterator[int],
+        folder: Path,  # noqa: ARG002
+    ) -> Generator[Outcome, None, None]:
         """See `Engine`."""
         yield from map(campaign.outcome, numbers)
 
@@ -100,13 +108,13 @@ class Processes(Engine):
         if self.workers < 1 or (self.time_limit is not None and not self.time_limit > 0):
             raise ValueError(f"Processes: expected workers >= 1 and a time limit > 0 or None, got {self}")
 
-    def results(self, campaign: "Campaign", numbers: Iterator[int]) -> Generator[Outcome, None, None]:
+    def results(self, campaign: "Campaign", numbers: Iterator[int], folder: Path) -> Generator[Outcome, None, None]:
         """See `Engine`.
 
         Raises:
             GenmechError: The campaign cannot be sent to other processes.
         """
-        with Pool(packed(campaign), self.workers, self.time_limit) as pool:
+        with Pool(packed(campaign), self.workers, self.time_limit, folder) as pool:
             yield from pool.outcomes(numbers)
 
 
@@ -122,7 +130,12 @@ class Futures(Engine):
     executor: Executor
     window: int = 32
 
-    def results(self, campaign: "Campaign", numbers: Iterator[int]) -> Generator[Outcome, None, None]:
+    def results(
+        self,
+        campaign: "Campaign",
+        numbers: Iterator[int],
+        folder: Path,  # noqa: ARG002
+    ) -> Generator[Outcome, None, None]:
         """See `Engine`.
 
         Raises:
@@ -204,15 +217,16 @@ class Pool:
         payload: The packed campaign.
         workers: Number of processes.
         time_limit: Longest time of one sample [s].
+        folder: Where the processes leave samples as blocks; without it they send them.
     """
 
-    def __init__(self, payload: bytes, workers: int, time_limit: float | None) -> None:
+    def __init__(self, payload: bytes, workers: int, time_limit: float | None, folder: Path | None = None) -> None:
         self.workers, self.time_limit = workers, time_limit
         self._traces = tempfile.TemporaryDirectory(prefix="genmech-")
         self._pool = ProcessPool(
             max_workers=workers,
             initializer=_start,
-            initargs=(payload, self._traces.name, time_limit),
+            initargs=(payload, self._traces.name, time_limit, folder),
             context=multiprocessing.get_context("spawn"),
         )
 
@@ -250,6 +264,8 @@ class Pool:
         except TimeoutError:
             seconds = self.time_limit or 0.0
             kind, message = "timed out", f"not finished within {seconds:g} s"
+        except OSError:  # the sample cannot be written
+            raise
         except Exception as error:
             raise GenmechError(
                 f"the campaign cannot be loaded in another process ({type(error).__name__}: {error}): its functions "
@@ -265,27 +281,32 @@ class Pool:
             return {"not drawn": "the sampler fails"}
 
     def _last_line(self, i: int) -> str:
-        """The line of code where the process was when it ended."""
-        trace = Path(self._traces.name) / f"{i}.trace"
-        text = trace.read_text(errors="replace") if trace.exists() else ""
-        threads = [part for part in text.split("hread 0x") if "in _compute" in part]
-        frames = [line.strip() for line in (threads[-1] if threads else text).splitlines() if " line " in line]
-        return frames[0] if frames else ""
+        """The line of code where the process of sample `i` was when it ended."""
+        for trace in Path(self._traces.name).iterdir():
+            number, _, text = trace.read_text(errors="replace").partition("\n")
+            if number == str(i):
+                threads = [part for part in text.split("hread 0x") if "in _compute" in part]
+                frames = [line.strip() for line in (threads[-1] if threads else text).splitlines() if " line " in line]
+                return frames[0] if frames else ""
+        return ""
 
 
 class _Process:
     """What a process of the pool keeps."""
 
     payload = b""
-    traces = Path()
+    trace: IO[str]
     time_limit: float | None = None
+    folder: Path | None = None
     error: Exception | None = None
 
 
-def _start(payload: bytes, traces: str, time_limit: float | None) -> None:
+def _start(payload: bytes, traces: str, time_limit: float | None, folder: Path | None) -> None:
     """Begin a process of the pool and load the campaign, outside of any time limit; Ctrl-C is left to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Process.payload, _Process.traces, _Process.time_limit = payload, Path(traces), time_limit
+    _Process.payload, _Process.time_limit, _Process.folder = payload, time_limit, folder
+    _Process.trace = (Path(traces) / str(os.getpid())).open("w", buffering=1)
+    faulthandler.enable(_Process.trace)
     try:
         _ = unpacked(payload).specs
     except Exception as error:  # the first sample reports it
@@ -293,19 +314,20 @@ def _start(payload: bytes, traces: str, time_limit: float | None) -> None:
 
 
 def _compute(i: int) -> Outcome:
-    """Compute sample `i`; should this process end, a file tells in which line it was."""
+    """Compute sample `i`; should this process end, its trace tells in which line it was."""
     if _Process.error is not None:
         raise _Process.error
-    trace = _Process.traces / f"{i}.trace"
-    with trace.open("w") as file:
-        faulthandler.enable(file)
-        if _Process.time_limit is not None:
-            faulthandler.dump_traceback_later(0.9 * _Process.time_limit, file=file)
-        outcome = compute(_Process.payload, i)
-        faulthandler.cancel_dump_traceback_later()
-        faulthandler.disable()
-    trace.unlink()
-    return outcome
+    _Process.trace.seek(0)
+    _Process.trace.truncate()
+    _Process.trace.write(f"{i}\n")
+    if _Process.time_limit is not None:
+        faulthandler.dump_traceback_later(0.9 * _Process.time_limit, file=_Process.trace)
+    outcome = compute(_Process.payload, i)
+    faulthandler.cancel_dump_traceback_later()
+    if _Process.folder is None or isinstance(outcome.result, Failure | Path):
+        return outcome
+    specs = unpacked(_Process.payload).specs
+    return replace(outcome, result=write_block(_Process.folder, specs, [i], outcome.result, {}, sync=False))
 
 
 def _parameters(i: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genmech_fem.datasets.blocks import Failure
@@ -40,7 +41,12 @@ class Ranks(Engine):
         """Rank 0 writes the store."""
         return bool(self.comm.rank == 0)
 
-    def results(self, campaign: "Campaign", numbers: Iterator[int]) -> Generator[Outcome, None, None]:
+    def results(
+        self,
+        campaign: "Campaign",
+        numbers: Iterator[int],
+        folder: Path,  # noqa: ARG002
+    ) -> Generator[Outcome, None, None]:
         """See `Engine`; on rank 0."""
         for i in numbers:
             self.comm.bcast(i)

@@ -14,6 +14,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,8 +142,6 @@ class Store:
                 block = Block(file)
                 if verify:
                     block.verify()
-                if file.parent.name != "shards":
-                    _ = block.tensors  # mapped now, they stay readable when the file vanishes
             except FileNotFoundError:  # its writer has just made a shard of it
                 if file.parent.name == "shards":
                     raise damaged(file, "it has vanished") from None
@@ -306,12 +305,14 @@ class Writer:
                 f"{store.path}: another process is writing {name} of this campaign: wait for it, or give every process "
                 "a part of its own"
             )
-        self._lock, self._samples, self._bytes = lock, 0, 0
-        self._merge(self.folder)
+        self._lock = lock
+        self._pending: list[Path] = []
+        self._bytes = 0
+        self._merge(_whole_blocks(self.folder))
         for other in sorted({file.parent for file in store.path.glob("pending/*/*.safetensors")}):
             left = _lock(other)
             if left is not None:
-                self._merge(other)
+                self._merge(_whole_blocks(other))
                 os.close(left)
 
     def add(self, numbers: Sequence[int], arrays: Arrays, failures: Mapping[int, Failure]) -> None:
@@ -319,54 +320,73 @@ class Writer:
 
         Raises:
             ContractError: See `Store.write`.
-            OSError: They cannot be written; the error says so if the disk is full.
+            OSError: They cannot be written.
+        """
+        self.count(write_block(self.folder, self.store.specs, numbers, arrays, failures, sync=False))
+
+    def count(self, file: Path) -> None:
+        """Take a block that lies in `folder` into account, one sample or a few.
+
+        Raises:
+            DatasetError: It is not there.
+            OSError: A shard cannot be written.
         """
         try:
-            file = write_block(self.folder, self.store.specs, numbers, arrays, failures, sync=False)
-            self._samples += len(numbers) + len(failures)
             self._bytes += file.stat().st_size
-            if self._samples >= SHARD_SAMPLES or self._bytes >= SHARD_BYTES:
-                self._merge(self.folder)
-                self._samples, self._bytes = 0, 0
+        except FileNotFoundError as error:
+            raise DatasetError(f"{file}: expected the sample that a worker wrote; do all see this folder?") from error
+        self._pending.append(file)
+        if len(self._pending) >= SHARD_SAMPLES or self._bytes >= SHARD_BYTES:
+            self._merge([Block(file) for file in self._pending])
+            self._pending, self._bytes = [], 0
+
+    @contextmanager
+    def full_disk_said(self) -> Iterator[None]:
+        """Let the error of a full disk say what is stored and what to do."""
+        try:
+            yield
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise OSError(
-                    error.errno,
-                    f"{self.store.path}: the disk is full ({error.strerror}); {len(self.store.numbers())} samples are "
-                    "stored and can be read: free space and repeat the campaign to go on",
-                ) from error
-            raise
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise OSError(
+                error.errno,
+                f"{self.store.path}: the disk is full ({error.strerror}); {len(self.store.numbers())} samples are "
+                "stored and can be read: free space and repeat the campaign to go on",
+            ) from error
 
     def close(self) -> None:
         """Make a shard of what is pending and end."""
         try:
-            self._merge(self.folder)
+            self._merge(_whole_blocks(self.folder))
         finally:
             os.close(self._lock)
 
-    def _merge(self, folder: Path) -> None:
-        """Make one shard of the pending blocks of a writer."""
-        files = sorted(folder.glob("*.safetensors"))
-        blocks = [block for block in map(_whole, files) if block is not None]
-        if blocks:
-            good = [block for block in blocks if len(block.numbers)]
-            arrays: dict[str, np.ndarray] = {}
-            for spec in self.store.specs if good else ():
-                arrays |= join(spec, [block.rows(spec, np.arange(len(block.numbers))) for block in good])
-            numbers = [i for block in good for i in block.numbers.tolist()]
-            self.store.write(numbers, arrays, {i: f for block in blocks for i, f in block.failures.items()})
-        for file in files:
+    def _merge(self, blocks: Sequence[Block]) -> None:
+        """Make one shard of pending blocks."""
+        if not blocks:
+            return
+        good = [block for block in blocks if len(block.numbers)]
+        arrays: dict[str, np.ndarray] = {}
+        for spec in self.store.specs if good else ():
+            arrays |= join(spec, [block.rows(spec, np.arange(len(block.numbers))) for block in good])
+        numbers = [i for block in good for i in block.numbers.tolist()]
+        self.store.write(numbers, arrays, {i: f for block in blocks for i, f in block.failures.items()})
+        for block in blocks:
+            block.file.unlink()
+
+
+def _whole_blocks(folder: Path) -> list[Block]:
+    """The pending blocks of a writer; those that a power cut left incomplete are deleted."""
+    blocks = []
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            block = Block(file)
+            block.verify()
+        except DatasetError:
             file.unlink()
-
-
-def _whole(file: Path) -> Block | None:
-    """A pending block, or None if a power cut left it incomplete."""
-    try:
-        block = Block(file)
-        block.verify()
-    except DatasetError:
-        return None
-    return block
+            continue
+        blocks.append(block)
+    return blocks
 
 
 def _lock(folder: Path, patience: float = 0.0) -> int | None:

@@ -47,7 +47,7 @@ def test_short_samples_share_a_task_and_long_ones_do_not(tmp_path, client):
     engine = Dask(client)
     sizes = [engine._batch(seconds) for seconds in (0.0, 0.001, 0.1, 30.0)]
     assert sizes == [1, 64, 10, 1]
-    generate(replace(PIXELS, size=40), tmp_path / "dask", engine=engine)
+    generate(replace(PIXELS, size=40), tmp_path / "dask", engine=replace(engine, shared=True))
     generate(replace(PIXELS, size=40), tmp_path / "serial")
     assert fingerprint(tmp_path / "serial") == fingerprint(tmp_path / "dask")
 

@@ -20,6 +20,7 @@ REQUIREMENTS = {
     "muspectre": ("muSpectre==0.27.0",),
     "torch_fem": ("torch-fem==0.14.0", "pypardiso==0.4.7"),
     "dolfinx_adjoint": ("dolfinx-adjoint==0.4.0", "dolfinx-solver-real>=0.11,<0.12", "scipy"),
+    "zarr": ("zarr==3.4.2",),
     "the_well": ("the_well==1.2.0",),
 }
 # The wheel dolfinx-solver-real holds DOLFINx, but not under the name that dolfinx-adjoint asks for.
