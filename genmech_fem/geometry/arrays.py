@@ -19,7 +19,12 @@ def mesh_specs(cell_type: str, unit: str = "m") -> tuple[FieldSpec, FieldSpec, F
     Returns:
         ``mesh.points`` (batch, dimension, nodes), ``mesh.cells`` (batch, nodes of a cell, cells), the node
         numbers, and ``mesh.tags`` (batch, cells), the phases.
+
+    Raises:
+        ValueError: There is no such type.
     """
+    if cell_type not in _DIMENSIONS:
+        raise ValueError(f"mesh_specs: expected one of {sorted(_DIMENSIONS)}, got {cell_type!r}")
     dimension = _DIMENSIONS[cell_type]
     return (
         FieldSpec("mesh.points", Points(dimension), (dimension,), unit),
@@ -29,7 +34,13 @@ def mesh_specs(cell_type: str, unit: str = "m") -> tuple[FieldSpec, FieldSpec, F
 
 
 def mesh_arrays(mesh: Mesh) -> dict[str, np.ndarray]:
-    """Arrays of one mesh as `mesh_specs` describes them, a batch of one."""
+    """Arrays of one plane or solid mesh as `mesh_specs` describes them, a batch of one.
+
+    Raises:
+        ContractError: It is a surface in space.
+    """
+    if mesh.dimension != _DIMENSIONS[mesh.cell_type]:
+        raise ContractError(f"mesh_arrays: expected a plane or solid mesh, got a surface of {mesh.cell_type}s in space")
     arrays = {"mesh.points": mesh.points.T[None], "mesh.cells": mesh.cells.T[None], "mesh.tags": mesh.tags[None]}
     return arrays | {f"{name}.mask": np.ones((1, a.shape[-1]), dtype=bool) for name, a in arrays.items()}
 
@@ -49,4 +60,7 @@ def mesh_of(arrays: Arrays, sample: int = 0) -> Mesh:
     except KeyError as error:
         raise ContractError(f"mesh_of: expected the arrays of mesh_specs, got {sorted(arrays)}") from error
     types = {(_DIMENSIONS[name], NODES[name]): name for name in _DIMENSIONS}
-    return Mesh(points.T, cells.T.astype(np.int64), types[len(points), len(cells)], tags.astype(np.int32))
+    shape = len(points), len(cells)
+    if shape not in types:
+        raise ContractError(f"mesh_of: expected (dimension, nodes of a cell) in {sorted(types)}, got {shape}")
+    return Mesh(points.T, cells.T.astype(np.int64), types[shape], tags.astype(np.int32))

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import ufl
 from dolfinx import fem, la
 from ufl.algorithms import estimate_total_polynomial_degree, expand_derivatives
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 from ufl.algorithms.apply_integral_scaling import compute_integrand_scaling_factor
+
+from genmech_fem.problems.problem import digest
 
 # -O3 halves the time of assembly against the -O2 of DOLFINx; processes that wait for each other's compiler need time.
 JIT_OPTIONS = {"cffi_extra_compile_args": ["-O3", "-g0"], "timeout": 120}
@@ -40,3 +43,20 @@ def with_degrees(form: ufl.Form) -> ufl.Form:
             degree = estimate_total_polynomial_degree(integral.integrand()) + degree_of_scaling
         integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
     return ufl.Form(integrals)
+
+
+def describe_form(form: ufl.Form) -> dict[str, Any]:
+    """A form as JSON data that is equal in every process: its signature, and what each integral is over."""
+    return {"signature": form.signature()[:16], "over": [_part(integral) for integral in form.integrals()]}
+
+
+def _part(integral: Any) -> str:
+    """Kind, number and sha256 of a part of the mesh; the signature of a form holds the number alone."""
+    number, data = integral.subdomain_id(), integral.subdomain_data()
+    name = f"{integral.integral_type()} {number}"
+    if data is None or isinstance(number, str):
+        return name
+    numbers = number if isinstance(number, tuple) else (number,)
+    if hasattr(data, "find"):
+        return f"{name}: {digest(*map(data.find, numbers))}"
+    return f"{name}: {digest(*(np.asarray(entities) for n, entities in data if n in numbers))}"

@@ -21,7 +21,7 @@ from genmech_fem.metrics import symmetric_matrix, upper_triangle
 from genmech_fem.problems.cell_forms import cell_symbols, compiled_cell_form
 from genmech_fem.problems.checks import check_finite, check_mesh, check_real
 from genmech_fem.problems.elasticity import Hypothesis, check_hypothesis
-from genmech_fem.problems.forms import assemble, new_matrix
+from genmech_fem.problems.forms import assemble, describe_form, new_matrix
 from genmech_fem.problems.fourier import Fourier, FourierSolver, Voxels, voxels
 from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.periodic import periodic_space
@@ -114,7 +114,7 @@ class PeriodicHomogenization(Problem):
     def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
         return {
             "physics": self.physics.effective,
-            "law": [self.physics.law.__qualname__, self.physics.coefficients.__qualname__],
+            "law": describe_form(cell_symbols(*self._key).forms["stiffness"]),
             "method": self._method if isinstance(self._method, str) else asdict(self._method),
             "solver": asdict(self._options),
         }

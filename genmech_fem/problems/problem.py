@@ -15,12 +15,17 @@ from genmech_fem.errors import ContractError
 type Control = fem.Function | fem.Constant
 
 
-_SHORT = 16  # entries of a control that its description lists
+_SHORT = 16  # entries of an array that a description lists
 
 
 def digest(*arrays: np.ndarray) -> str:
     """Short sha256 of the bytes of arrays."""
     return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()[:16]
+
+
+def listed(array: np.ndarray) -> Any:
+    """An array as JSON data: its entries, or their sha256 where they are many."""
+    return array.tolist() if array.size <= _SHORT else digest(array)
 
 
 def values_of(control: Control) -> np.ndarray:
@@ -103,12 +108,13 @@ class Problem(ABC):
         conditions, solver); arrays of more than a few entries by their sha256.
         """
         space = self.state.function_space
-        geometry = space.mesh.geometry
-        fixed = {name: values_of(control) for name, control in self.controls.items() if name not in free}
+        nodes, cells = space.mesh.geometry.x, space.mesh.geometry.dofmaps[0]
+        fixed = {name: control for name, control in self.controls.items() if name not in free}
         return {
-            "mesh": {"nodes": len(geometry.x), "sha256": digest(geometry.x, geometry.dofmaps[0])},
+            "mesh": {"nodes": len(nodes), "cells": len(cells), "sha256": digest(nodes, cells)},
             "element": str(space.ufl_element()),
-            "controls": {n: v.tolist() if v.size <= _SHORT else digest(v) for n, v in sorted(fixed.items())},
+            "dofs": self.state.x.array.size,
+            "controls": {name: listed(values_of(control)) for name, control in sorted(fixed.items())},
             **self._settings(free),
         }
 

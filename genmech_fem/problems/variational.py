@@ -21,12 +21,12 @@ from ufl.algorithms import expand_derivatives
 from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.problems.adjoint import Adjoint
 from genmech_fem.problems.checks import Positive, check_finite, check_mesh, check_real
-from genmech_fem.problems.forms import assemble, compiled, new_matrix, with_degrees
+from genmech_fem.problems.forms import assemble, compiled, describe_form, new_matrix, with_degrees
 from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.loading import raise_loads
 from genmech_fem.problems.newton import Residual, global_norm
 from genmech_fem.problems.observables import Observable
-from genmech_fem.problems.problem import Control, Problem, Snapshot, digest, values_of
+from genmech_fem.problems.problem import Control, Problem, Snapshot, digest, listed, values_of
 
 
 class VariationalProblem(Problem):
@@ -98,9 +98,9 @@ class VariationalProblem(Problem):
 
     def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
         return {
-            "residual": self._form.signature()[:16],
-            "observables": {n: [form.signature()[:16] for form in o.forms] for n, o in self._observables.items()},
-            "data": [digest(values_of(c)) for c in self._other_data()],
+            "residual": describe_form(self._form),
+            "observables": {n: [describe_form(form) for form in o.forms] for n, o in self._observables.items()},
+            "data": [listed(values_of(c)) for c in self._other_data()],
             "boundary conditions": [self._describe_bc(k, bc) for k, bc in enumerate(self._bcs)],
             "solver": asdict(self._options),
         }
@@ -112,9 +112,9 @@ class VariationalProblem(Problem):
         found = {id(c): c for form in forms for c in (*form.constants(), *form.coefficients())}
         return [c for key, c in found.items() if key not in known]
 
-    def _describe_bc(self, k: int, bc: fem.DirichletBC) -> dict[str, str]:
+    def _describe_bc(self, k: int, bc: fem.DirichletBC) -> dict[str, Any]:
         values = bc.g.x.array if hasattr(bc.g, "x") else bc.g.value
-        return {"dofs": digest(bc.dof_indices()[0]), "value": self._driven[k] or digest(values)}
+        return {"dofs": digest(bc.dof_indices()[0]), "value": self._driven[k] or listed(values)}
 
     def solve(self) -> fem.Function:
         """Compute and return the state; after a failure it is what it was before.

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 
 from genmech_fem import plugins
-from genmech_fem.adapters import EPOXY, GLASS, ConformingHomogenization, conduction, pixel_stiffness, tension
+from genmech_fem.adapters import EPOXY, GLASS, ConformingHomogenization, Material, conduction, pixel_stiffness, tension
 from genmech_fem.forward import ForwardModel
 from genmech_fem.microstructure import PeriodicFibres
 
 N = 16
 
 
-def halves(axis):
-    phase = np.zeros((1, N, N))
-    phase[(slice(None), *[slice(N // 2) if a == axis else slice(None) for a in range(2)])] = 1.0
-    return {"phase": phase}
+def layers(axis, share=0.5):
+    """Phase 1 up to `share` of the side along `axis`, phase 0 beyond."""
+    first = np.arange(N) < share * N
+    return {"phase": np.broadcast_to(first[:, None] if axis == 0 else first[None, :], (1, N, N)).astype(float)}
 
 
 def test_heat_passes_layers_in_series_and_in_parallel():
     model = conduction(N, matrix=1.0, inclusion=10.0)
-    series, parallel = (model(halves(axis)) for axis in (0, 1))
+    series, parallel = (model(layers(axis)) for axis in (0, 1))
     assert series["effective_conductivity"][0, 0] == pytest.approx(2 / (1 + 0.1), rel=1e-10)
     assert parallel["effective_conductivity"][0, 0] == pytest.approx(5.5, rel=1e-10)
     x = np.linspace(0, 1, N + 1)
@@ -38,15 +38,36 @@ def test_a_homogeneous_square_stretches_uniformly():
     assert found["strain_energy"][0, 0] == pytest.approx(0.5 * e / (1 - nu**2) * 0.02**2, rel=1e-10)
 
 
+@pytest.mark.parametrize(("axis", "modulus"), [(0, 1 / (0.75 / 2.0 + 0.25 / 30.0)), (1, 0.75 * 2.0 + 0.25 * 30.0)])
+def test_layers_stretch_in_series_and_in_parallel(axis, modulus):
+    """Without lateral contraction the bars of one dimension are exact."""
+    model = tension(N, Material(2.0, 0.0), Material(30.0, 0.0), strain=0.1)
+    found = model(layers(axis, 0.25))
+    assert found["strain_energy"][0, 0] == pytest.approx(0.5 * modulus * 0.1**2, rel=1e-10)
+    x = np.linspace(0, 1, N + 1)
+    stretch = 0.1 * modulus * (np.minimum(x, 0.25) / 30 + np.maximum(x - 0.25, 0) / 2) if axis == 0 else 0.1 * x
+    np.testing.assert_allclose(found["displacement"][0, 0], np.repeat(stretch[:, None], N + 1, 1), atol=1e-12)
+    np.testing.assert_allclose(found["displacement"][0, 1], 0, atol=1e-12)
+
+
 def test_the_stiffness_of_layers_is_exact():
-    found = pixel_stiffness(N)(halves(0))["stiffness"][0]
-    p_wave = [
-        m.youngs_modulus * (1 - m.poisson_ratio) / (1 + m.poisson_ratio) / (1 - 2 * m.poisson_ratio)
-        for m in (EPOXY, GLASS)
-    ]
-    shear = [m.youngs_modulus / (2 * (1 + m.poisson_ratio)) for m in (EPOXY, GLASS)]
-    assert found[0] == pytest.approx(2 / sum(1 / m for m in p_wave), rel=1e-9)
-    assert found[5] == pytest.approx(2 * 2 / sum(1 / g for g in shear), rel=1e-9)
+    shares = np.array([0.75, 0.25])
+    E, nu = np.array([[m.youngs_modulus, m.poisson_ratio] for m in (EPOXY, GLASS)]).T
+    shear = E / (2 * (1 + nu))
+    lmbda = 2 * shear * nu / (1 - 2 * nu)
+    across = lmbda + 2 * shear  # C11 = C22 of each layer, C12 = lmbda
+    c11, ratio = 1 / (shares @ (1 / across)), shares @ (lmbda / across)
+    c22 = shares @ (across - lmbda**2 / across) + ratio**2 * c11
+    exact = {(0, 0): c11, (0, 1): ratio * c11, (1, 1): c22, (2, 2): 2 / (shares @ (1 / shear))}
+    for axis in (0, 1):
+        found = np.zeros((3, 3))
+        found[np.triu_indices(3)] = pixel_stiffness(N)(layers(axis, 0.25))["stiffness"][0]
+        order = [0, 1, 2] if axis == 0 else [1, 0, 2]
+        expected = np.zeros((3, 3))
+        for place, value in exact.items():
+            expected[place] = value
+        expected = np.triu((expected + np.triu(expected, 1).T)[np.ix_(order, order)])
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_pixels_come_near_to_the_conforming_mesh():

@@ -10,9 +10,12 @@ from genmech_fem.adapters import (
     ProblemModel,
     as_vector,
     cell_values,
+    conduction,
     pixel_homogenization,
+    pixel_stiffness,
     sample_history,
     sample_state,
+    tension,
 )
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec, concatenate, take
@@ -75,6 +78,9 @@ MODELS = {
     "transient heat": cooling,
     "pixel homogenisation": lambda request: pixel_homogenization(6),
     "conforming homogenisation": lambda request: ConformingHomogenization(16, refine=1),
+    "tension": lambda request: tension(6),
+    "conduction": lambda request: conduction(6),
+    "pixel stiffness": lambda request: pixel_stiffness(6),
     "chain": lambda request: compose(moduli(request), pixel_homogenization(6)),
     "torch": lambda request: request.getfixturevalue("surrogate"),
     "onnx": lambda request: OnnxModel(request.getfixturevalue("onnx_file")),

@@ -3,7 +3,7 @@ import pytest
 
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import check, pad
-from genmech_fem.geometry import conforming_mesh, mesh_arrays, mesh_of, mesh_specs
+from genmech_fem.geometry import Mesh, conforming_mesh, mesh_arrays, mesh_of, mesh_specs
 from genmech_fem.microstructure import GaussianRandomField
 
 
@@ -31,3 +31,17 @@ def test_meshes_come_back_from_a_padded_batch(dimension):
 def test_other_arrays_are_refused():
     with pytest.raises(ContractError, match="expected the arrays of mesh_specs"):
         mesh_of({"x": np.zeros(3)})
+    with pytest.raises(ContractError, match=r"nodes of a cell\) in .*, got \(2, 8\)"):
+        mesh_of(
+            {name: np.zeros(shape) for name, shape in {"mesh.points": (1, 2, 9), "mesh.cells": (1, 8, 1)}.items()}
+            | {"mesh.tags": np.zeros((1, 1))}
+            | {f"mesh.{name}.mask": np.ones((1, n), bool) for name, n in {"points": 9, "cells": 1, "tags": 1}.items()}
+        )
+    with pytest.raises(ValueError, match="expected one of .*'triangle'.*, got 'line'"):
+        mesh_specs("line")
+
+
+def test_a_surface_in_space_is_refused():
+    surface = Mesh(np.eye(3), np.array([[0, 1, 2]]), "triangle", np.zeros(1, dtype=int))
+    with pytest.raises(ContractError, match="expected a plane or solid mesh, got a surface"):
+        mesh_arrays(surface)
