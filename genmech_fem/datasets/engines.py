@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 from pebble import ProcessExpired, ProcessPool
@@ -31,6 +31,7 @@ from genmech_fem.fields import Arrays
 if TYPE_CHECKING:
     from genmech_fem.datasets.campaign import Campaign
 
+HEADER = 20  # bytes of the first line of a trace, the number of the sample
 MPI_PREFIXES = ("PMI", "PMIX", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL")
 
 
@@ -284,7 +285,7 @@ class Pool:
         """The line of code where the process of sample `i` was when it ended."""
         for trace in Path(self._traces.name).iterdir():
             number, _, text = trace.read_text(errors="replace").partition("\n")
-            if number == str(i):
+            if number.strip() == str(i):
                 threads = [part for part in text.split("hread 0x") if "in _compute" in part]
                 frames = [line.strip() for line in (threads[-1] if threads else text).splitlines() if " line " in line]
                 return frames[0] if frames else ""
@@ -295,7 +296,7 @@ class _Process:
     """What a process of the pool keeps."""
 
     payload = b""
-    trace: IO[str]
+    trace = 0
     time_limit: float | None = None
     folder: Path | None = None
     error: Exception | None = None
@@ -305,7 +306,7 @@ def _start(payload: bytes, traces: str, time_limit: float | None, folder: Path |
     """Begin a process of the pool and load the campaign, outside of any time limit; Ctrl-C is left to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _Process.payload, _Process.time_limit, _Process.folder = payload, time_limit, folder
-    _Process.trace = (Path(traces) / str(os.getpid())).open("w", buffering=1)
+    _Process.trace = os.open(Path(traces) / str(os.getpid()), os.O_RDWR | os.O_CREAT)
     faulthandler.enable(_Process.trace)
     try:
         _ = unpacked(payload).specs
@@ -317,13 +318,15 @@ def _compute(i: int) -> Outcome:
     """Compute sample `i`; should this process end, its trace tells in which line it was."""
     if _Process.error is not None:
         raise _Process.error
-    _Process.trace.seek(0)
-    _Process.trace.truncate()
-    _Process.trace.write(f"{i}\n")
+    if os.fstat(_Process.trace).st_size > HEADER:
+        os.ftruncate(_Process.trace, 0)
+    os.lseek(_Process.trace, 0, os.SEEK_SET)
+    os.write(_Process.trace, b"%*d\n" % (HEADER - 1, i))
     if _Process.time_limit is not None:
         faulthandler.dump_traceback_later(0.9 * _Process.time_limit, file=_Process.trace)
     outcome = compute(_Process.payload, i)
-    faulthandler.cancel_dump_traceback_later()
+    if _Process.time_limit is not None:
+        faulthandler.cancel_dump_traceback_later()
     if _Process.folder is None or isinstance(outcome.result, Failure | Path):
         return outcome
     specs = unpacked(_Process.payload).specs
