@@ -51,3 +51,9 @@ def test_a_design_is_meshed_solved_and_exported(tmp_path):
     assert 1.0 / 0.6 < found["largest stress"] < 6.0
     assert (tmp_path / "bar.stl").stat().st_size > 10_000
     assert (tmp_path / "displacement.vtu").stat().st_size > 10_000
+
+
+def test_a_campaign_finds_the_growth_of_the_stiffness_with_the_fibres(tmp_path):
+    slope = load("campaign").main(tmp_path, samples=16)
+    assert 1.22 < slope < 3.32  # those of the bounds of Reuss and Voigt
+    assert (tmp_path / "README.md").read_text().startswith("# Glass fibres in epoxy")
