@@ -1,4 +1,4 @@
-"""Bare network modules: blocks, embeddings and the U-Net."""
+"""Bare network modules: blocks, embeddings, encoder, decoder and the U-Net."""
 
 from genmech_fem.errors import MissingExtraError
 
@@ -7,8 +7,20 @@ try:
 except ImportError as error:
     raise MissingExtraError("torch", "learn") from error
 
-from genmech_fem.nn.blocks import ResidualBlock, convolution
+from genmech_fem.nn.blocks import PaddingMode, ResidualBlock, convolution, convolution_class, gather, spread
+from genmech_fem.nn.coders import Decoder, Encoder
 from genmech_fem.nn.embeddings import TimeEmbedding
 from genmech_fem.nn.unet import UNet
 
-__all__ = ["ResidualBlock", "TimeEmbedding", "UNet", "convolution"]
+__all__ = [
+    "Decoder",
+    "Encoder",
+    "PaddingMode",
+    "ResidualBlock",
+    "TimeEmbedding",
+    "UNet",
+    "convolution",
+    "convolution_class",
+    "gather",
+    "spread",
+]

@@ -9,13 +9,22 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from genmech_fem.nn.blocks import GROUP, PaddingMode, ResidualBlock, check_channels, convolution
+from genmech_fem.nn.blocks import (
+    GROUP,
+    PaddingMode,
+    ResidualBlock,
+    check_channels,
+    convolution,
+    convolution_class,
+    gather,
+    spread,
+)
 
 
 class UNet(nn.Module):
-    """Compact U-Net on planar grids of any size that `stride` divides.
+    """Compact U-Net on grids of any size that `stride` divides.
 
-    Grids are halved by 2x2 convolutions of stride 2 and doubled by repeating each
+    Grids are halved by convolutions of 2 points a side and stride 2 and doubled by repeating each
     point: neither looks across the border, so with circular padding the network
     commutes with every torus shift by a multiple of `stride` (bilinear doubling,
     which clamps at the border, would not).
@@ -25,9 +34,10 @@ class UNet(nn.Module):
         channels_out: Channels of the output.
         channels: Channels of each level, fine to coarse, multiples of 8.
         condition_features: Length of the conditioning vector; 0 for none.
-        patch: Edge of the square of points that the stem gathers into channels; the
-            network then costs about patch^2 times less.
+        patch: Edge of the square or cube of points that the stem gathers into channels; the
+            network then costs about patch^dimension times less.
         padding_mode: ``"circular"`` for periodic fields, else ``"zeros"``.
+        dimension: Dimension of the grid, 2 or 3.
 
     Raises:
         ValueError: A number of channels is not a multiple of 8, or `patch` is below 1.
@@ -42,6 +52,7 @@ class UNet(nn.Module):
         condition_features: int = 0,
         patch: int = 1,
         padding_mode: PaddingMode = "circular",
+        dimension: int = 2,
     ) -> None:
         super().__init__()
         if patch < 1 or not channels:
@@ -51,17 +62,25 @@ class UNet(nn.Module):
         self.channels, self.patch, self.condition_features = tuple(channels), patch, condition_features
 
         def block(width_in: int, width_out: int) -> ResidualBlock:
-            return ResidualBlock(width_in, width_out, condition_features=condition_features, padding_mode=padding_mode)
+            return ResidualBlock(
+                width_in,
+                width_out,
+                condition_features=condition_features,
+                padding_mode=padding_mode,
+                dimension=dimension,
+            )
+
+        conv = convolution_class(dimension)
 
         finer, coarser = self.channels[:-1], self.channels[1:]
-        self.stem = convolution(channels_in * patch**2, channels[0], padding_mode)
+        self.stem = convolution(channels_in * patch**dimension, channels[0], padding_mode, dimension)
         self.down = nn.ModuleList(block(c, c) for c in finer)
-        self.coarsen = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(finer, coarser, strict=True))
+        self.coarsen = nn.ModuleList(conv(a, b, 2, stride=2) for a, b in zip(finer, coarser, strict=True))
         self.middle = block(channels[-1], channels[-1])
-        self.refine = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(finer, coarser, strict=True))
+        self.refine = nn.ModuleList(conv(b, a, 1) for a, b in zip(finer, coarser, strict=True))
         self.up = nn.ModuleList(block(2 * c, c) for c in finer)
         self.norm = nn.GroupNorm(channels[0] // GROUP, channels[0])
-        self.head = convolution(channels[0], channels_out * patch**2, padding_mode)
+        self.head = convolution(channels[0], channels_out * patch**dimension, padding_mode, dimension)
 
     @property
     def stride(self) -> int:
@@ -69,7 +88,7 @@ class UNet(nn.Module):
         return self.patch * 2 ** (len(self.channels) - 1)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map (batch, channels_in, nx, ny) to (batch, channels_out, nx, ny).
+        """Map (batch, channels_in, *grid) to (batch, channels_out, *grid).
 
         Args:
             x: Fields.
@@ -84,7 +103,7 @@ class UNet(nn.Module):
     def features(self, x: Tensor, condition: Tensor | None = None) -> list[Tensor]:
         """Features (batch, channels, ...) of every level on the way up, coarse to fine."""
         self._check(x, condition)
-        h = self.stem(F.pixel_unshuffle(x, self.patch))
+        h = self.stem(gather(x, self.patch))
         skips = []
         for block, coarsen in zip(self.down, self.coarsen, strict=True):
             h = block(h, condition)
@@ -97,12 +116,12 @@ class UNet(nn.Module):
         return found
 
     def project(self, features: Tensor) -> Tensor:
-        """Turn the finest features into the output (batch, channels_out, nx, ny)."""
-        return F.pixel_shuffle(self.head(F.silu(self.norm(features))), self.patch)
+        """Turn the finest features into the output (batch, channels_out, *grid)."""
+        return spread(self.head(F.silu(self.norm(features))), self.patch)
 
     def _check(self, x: Tensor, condition: Tensor | None) -> None:
-        if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
-            raise ValueError(f"UNet: expected a grid that {self.stride} divides, got {tuple(x.shape[-2:])}")
+        if any(points % self.stride for points in x.shape[2:]):
+            raise ValueError(f"UNet: expected a grid that {self.stride} divides, got {tuple(x.shape[2:])}")
         if (condition is None) != (self.condition_features == 0):
             raise ValueError(
                 f"UNet: expected a condition of {self.condition_features} features (0: none), "
