@@ -35,6 +35,11 @@ def names(group: str) -> tuple[str, ...]:
     return tuple(_entries(group))
 
 
+def targets(group: str) -> tuple[tuple[str, str], ...]:
+    """Name and ``module:object`` of each plugin of a group; nothing is imported."""
+    return tuple((name, entry.value) for name, entry in _entries(group).items())
+
+
 def load(group: str, name: str) -> Any:
     """Import and return one plugin.
 

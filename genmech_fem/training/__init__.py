@@ -7,7 +7,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("torch", "learn") from error
 
-from genmech_fem.training.fit import Augment, Progress, fit
+from genmech_fem.training.fit import Augment, Progress, fit, training_record
+from genmech_fem.training.log import read_log
+from genmech_fem.training.models import load_model, save_model
 from genmech_fem.training.normalization import Normalizer
 from genmech_fem.training.recipe import Recipe
 from genmech_fem.training.symmetry import TorusSymmetries
@@ -23,6 +25,10 @@ __all__ = [
     "TorusSymmetries",
     "Trainable",
     "fit",
+    "load_model",
     "load_weights",
+    "read_log",
+    "save_model",
     "save_weights",
+    "training_record",
 ]

@@ -28,17 +28,17 @@ class TorusSymmetries:
     (batch, channels) only turn. Axis 2 is x, axis 3 is y.
 
     Args:
-        roles: How each tensor of a batch turns, by name.
+        roles: How each tensor of a batch turns, by name; several roles where its channels are several things.
 
     Raises:
         ValueError: A role is unknown.
     """
 
-    def __init__(self, roles: Mapping[str, Role]) -> None:
-        unknown = {name: role for name, role in roles.items() if role not in ROLES}
+    def __init__(self, roles: Mapping[str, Role | tuple[Role, ...]]) -> None:
+        self.roles = {name: role if isinstance(role, tuple) else (role,) for name, role in roles.items()}
+        unknown = {name: role for name, role in self.roles.items() if not set(role) <= set(ROLES)}
         if unknown:
             raise ValueError(f"TorusSymmetries: expected roles out of {', '.join(ROLES)}, got {unknown}")
-        self.roles = dict(roles)
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Move all tensors of a batch alike.
@@ -58,10 +58,10 @@ class TorusSymmetries:
         if set(batch) != set(self.roles):
             raise ValueError(f"TorusSymmetries: expected the tensors {sorted(self.roles)}, got {sorted(batch)}")
         for name, x in batch.items():
-            channels = ROLES[self.roles[name]]
+            channels = sum(ROLES[role] for role in self.roles[name])
             if x.shape[1] != channels or x.ndim not in (2, 4) or (x.ndim == 4 and x.shape[2] != x.shape[3]):
                 raise ValueError(
-                    f"TorusSymmetries: '{name}' is a {self.roles[name]}: expected (batch, {channels}) or "
+                    f"TorusSymmetries: '{name}' is a {' and '.join(self.roles[name])}: expected (batch, {channels}) or "
                     f"(batch, {channels}, n, n), got {tuple(x.shape)}"
                 )
 
@@ -89,12 +89,13 @@ def representation(role: Role, R: Tensor) -> Tensor:
     return full[3 * rows + columns] @ spread
 
 
-def _move(x: Tensor, role: Role, element: Tensor, shift: Tensor) -> Tensor:
+def _move(x: Tensor, roles: tuple[Role, ...], element: Tensor, shift: Tensor) -> Tensor:
     moved = torch.empty_like(x)
     for index, (swap, flip_x, flip_y) in enumerate(product((False, True), repeat=3)):
         chosen = element == index
         R = torch.diag(torch.tensor([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0]))
-        rho = representation(role, R.flip(1) if swap else R).to(x)
+        turned = R.flip(1) if swap else R
+        rho = torch.block_diag(*(representation(role, turned) for role in roles)).to(x)  # type: ignore[no-untyped-call]
         part = torch.einsum("ij,bj...->bi...", rho, x[chosen])
         if x.ndim == 4:
             part = part.transpose(2, 3) if swap else part

@@ -14,10 +14,12 @@ class Trainable(nn.Module, ABC):
     """A network that knows its loss.
 
     `players` are updated in turn within each step, each by its own optimiser; a model
-    with one objective has the single player ``"model"``.
+    with one objective has the single player ``"model"``, and one that is listed twice takes
+    two steps. `betas` are the decays of AdamW's moments.
     """
 
-    players: ClassVar[tuple[str, ...]] = ("model",)
+    players: tuple[str, ...] = ("model",)
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
 
     @abstractmethod
     def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:

@@ -2,13 +2,14 @@
 
 import itertools
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import nn
 
 from genmech_fem.errors import ContractError, ConvergenceError
-from genmech_fem.training import Normalizer, Recipe, Trainable, fit, load_weights
+from genmech_fem.training import Normalizer, Recipe, Trainable, fit, load_weights, read_log
 
 RECIPE = Recipe(steps=12, batch_size=4, learning_rate=0.05, seed=3, save_every=5)
 
@@ -42,6 +43,19 @@ def jitter(batch, generator):
     return {**batch, "x": batch["x"] + 0.01 * torch.randn(batch["x"].shape, generator=generator)}
 
 
+def interrupt_at(step):
+    """`jitter`, until Ctrl-C comes."""
+    calls = itertools.count()
+
+    def interrupted(batch, generator):
+        if next(calls) == step:
+            raise KeyboardInterrupt
+        return jitter(batch, generator)
+
+    interrupted.__qualname__ = jitter.__qualname__
+    return interrupted
+
+
 @pytest.fixture
 def data():
     x = torch.linspace(-1, 1, 10)[:, None]
@@ -67,16 +81,8 @@ def test_resumed_equals_uninterrupted_bit_for_bit(data, tmp_path, stops):
 
 
 def test_a_kill_loses_only_the_steps_since_the_last_save(data, tmp_path):
-    calls = itertools.count()
-
-    def interrupted(batch, generator):
-        if next(calls) == 8:
-            raise KeyboardInterrupt
-        return jitter(batch, generator)
-
-    interrupted.__qualname__ = jitter.__qualname__
     with pytest.raises(KeyboardInterrupt):
-        train(data, augment=interrupted, checkpoint=tmp_path / "run")
+        train(data, augment=interrupt_at(8), checkpoint=tmp_path / "run")
     assert load_weights(tmp_path / "run")[0]["step"] == 5
     resumed = train(data, augment=jitter, checkpoint=tmp_path / "run")
     assert torch.equal(weights(resumed), weights(train(data, augment=jitter)))
@@ -139,15 +145,85 @@ def test_data_are_checked(data):
 
 
 def test_recipes_are_checked():
-    with pytest.raises(ValueError, match="steps, batch_size and save_every >= 1, got 0"):
-        Recipe(steps=0)
+    for budget in ({}, {"steps": 0}, {"steps": 5, "seconds": 1.0}, {"epochs": float("inf")}):
+        with pytest.raises(ValueError, match="expected one budget out of steps, epochs and seconds, above 0, got"):
+            Recipe(**budget)
+    for bad in ({"batch_size": 0}, {"batch_size": 4, "parts": 3}):
+        with pytest.raises(ValueError, match="parts to divide batch_size"):
+            Recipe(steps=1, **bad)
+    with pytest.raises(ValueError, match="clip > 0"):
+        Recipe(steps=1, clip=0.0)
     for bad in ({"learning_rate": float("nan")}, {"weight_decay": -1.0}, {"average": 1.0}):
         with pytest.raises(ValueError, match="learning_rate > 0"):
             Recipe(steps=1, **bad)
 
 
 def test_the_rate_warms_up_and_ends_at_zero():
-    rates = [Recipe(steps=100, learning_rate=1.0).rate(s) for s in range(100)]
+    rates = [Recipe(steps=100, learning_rate=1.0).rate(s / 100) for s in range(100)]
     assert rates[0] < 0.25
     assert max(rates) == pytest.approx(1.0, abs=0.01)
     assert rates[-1] < 1e-3
+
+
+def test_epochs_and_seconds_are_budgets_too(data):
+    assert [p.step for p in fit(Line(), data, Recipe(epochs=3, batch_size=5))] == list(range(1, 7))
+    seen = list(fit(Line(), data, Recipe(seconds=0.3, batch_size=5)))
+    assert seen[-1].fraction == 1.0
+    assert seen[-2].seconds < 0.3 <= seen[-1].seconds
+    middle = seen[len(seen) // 2]
+    assert middle.seconds + middle.seconds_left == pytest.approx(0.3)
+    assert middle.steps == pytest.approx(len(seen), rel=0.5)
+
+
+def test_a_resumed_run_knows_the_seconds_it_has_used(data, tmp_path):
+    recipe = Recipe(seconds=0.2, batch_size=5)
+    first = list(itertools.islice(fit(Line(), data, recipe, checkpoint=tmp_path / "run"), 20))
+    second = list(fit(Line(), data, recipe, checkpoint=tmp_path / "run"))
+    assert second[0].step == 21
+    assert second[0].seconds > first[-1].seconds
+
+
+def test_the_log_holds_every_step_once(data, tmp_path):
+    files = {"checkpoint": tmp_path / "run", "log": tmp_path / "log" / "run.jsonl"}
+    with pytest.raises(KeyboardInterrupt):
+        train(data, augment=interrupt_at(8), **files)
+    assert [line["step"] for line in read_log(files["log"])] == list(range(1, 9))
+    with files["log"].open("a") as file:
+        file.write('{"step": 9, "sec')  # a line cut off by a kill
+    seen = list(fit(Line(), data, RECIPE, augment=jitter, **files))
+    lines = read_log(files["log"])
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    assert lines[-1]["losses"] == dict(seen[-1].losses)
+    assert set(lines[0]) == {"step", "seconds", "rate", "losses"}
+
+
+def test_parts_have_random_numbers_of_their_own_and_average_their_gradients(data):
+    whole = {**data, "x": data["x"].repeat(2, 1), "y": data["y"].repeat(2, 1)}
+    plain, parted = (replace(RECIPE, batch_size=20, parts=parts) for parts in (1, 4))
+    first, second = Line(noise=0.0), Line(noise=0.0)
+    list(fit(first, whole, plain))
+    list(fit(second, whole, parted))
+    torch.testing.assert_close(weights(first), weights(second))
+    assert not torch.equal(weights(train(data)), weights(train(data, replace(RECIPE, parts=2))))
+
+
+def test_players_take_as_many_steps_as_they_are_listed(data):
+    class Game(Line):
+        players = ("critic", "critic", "actor")
+        betas = (0.0, 0.9)
+        taken: ClassVar[list[str]] = []
+
+        def parameters_of(self, player):
+            return [self.layer.weight] if player == "critic" else [self.layer.bias]
+
+        def loss(self, batch, player, *, generator):
+            self.taken.append(player)
+            return super().loss(batch, player, generator=generator)
+
+    list(fit(Game(), data, replace(RECIPE, steps=2)))
+    assert Game.taken == ["critic", "critic", "actor"] * 2
+
+
+def test_more_samples_than_there_are_is_an_error_that_says_what_to_do(data):
+    with pytest.raises(ValueError, match=r"batch of 16 samples, got 10: add samples, or lower Recipe.batch_size"):
+        next(fit(Line(), data, Recipe(steps=1)))

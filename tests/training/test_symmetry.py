@@ -89,3 +89,13 @@ def test_errors_name_what_is_expected():
         TorusSymmetries({"x": "vector"})({"x": torch.zeros(1, 3)}, generator)
     with pytest.raises(ValueError, match=r"got \(1, 1, 4, 6\)"):
         TorusSymmetries({"x": "scalar"})({"x": torch.zeros(1, 1, 4, 6)}, generator)
+
+
+def test_a_tensor_of_several_roles_turns_like_its_parts():
+    generator = torch.Generator().manual_seed(0)
+    scalar, triangle = torch.rand(16, 1, generator=generator), torch.rand(16, 6, generator=generator)
+    both = TorusSymmetries({"c": ("scalar", "mandel_triangle")})
+    alone = TorusSymmetries({"c": "mandel_triangle"})
+    moved = both({"c": torch.cat([scalar, triangle], dim=1)}, torch.Generator().manual_seed(1))["c"]
+    expected = alone({"c": triangle}, torch.Generator().manual_seed(1))["c"]
+    torch.testing.assert_close(moved, torch.cat([scalar, expected], dim=1))
