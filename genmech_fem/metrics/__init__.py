@@ -1,5 +1,46 @@
 """Measures of error and quality."""
 
+from genmech_fem.metrics.distributions import (
+    Manifolds,
+    class_recall,
+    class_shares,
+    energy_distance,
+    gaussian_kernel,
+    median_distance,
+    mmd,
+    precision_recall_density_coverage,
+    standardize,
+    vendi_score,
+    wasserstein,
+)
+from genmech_fem.metrics.effective import EffectiveProperties, solve_each
+from genmech_fem.metrics.image_set import ImageSet
+from genmech_fem.metrics.image_statistics import ImageStatistics
+from genmech_fem.metrics.memorization import nearest_distance
+from genmech_fem.metrics.report_card import ReportCard, Score, report_card
 from genmech_fem.metrics.tensors import relative_frobenius, symmetric_matrix, upper_triangle
 
-__all__ = ["relative_frobenius", "symmetric_matrix", "upper_triangle"]
+__all__ = [
+    "EffectiveProperties",
+    "ImageSet",
+    "ImageStatistics",
+    "Manifolds",
+    "ReportCard",
+    "Score",
+    "class_recall",
+    "class_shares",
+    "energy_distance",
+    "gaussian_kernel",
+    "median_distance",
+    "mmd",
+    "nearest_distance",
+    "precision_recall_density_coverage",
+    "relative_frobenius",
+    "report_card",
+    "solve_each",
+    "standardize",
+    "symmetric_matrix",
+    "upper_triangle",
+    "vendi_score",
+    "wasserstein",
+]

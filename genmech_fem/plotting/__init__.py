@@ -8,5 +8,6 @@ except ImportError as error:
     raise MissingExtraError("matplotlib", "viz") from error
 
 from genmech_fem.plotting.figures import histories, images, mesh_picture, parity, to_png
+from genmech_fem.plotting.report_card import report_card_figure
 
-__all__ = ["histories", "images", "mesh_picture", "parity", "to_png"]
+__all__ = ["histories", "images", "mesh_picture", "parity", "report_card_figure", "to_png"]
