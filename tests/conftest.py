@@ -12,7 +12,7 @@ import torch
 
 from genmech_fem.export import flow_to_onnx, to_onnx
 from genmech_fem.fields import FieldSpec, ScalarSpec
-from genmech_fem.generative import FlowMatching
+from genmech_fem.generative import Architecture, FlowMatching
 from genmech_fem.microstructure import PeriodicFibres, phase_grid, phase_spec
 from genmech_fem.surrogates import FieldSurrogate, TorchModel
 
@@ -56,7 +56,8 @@ def surrogate(cells):
 def flow(cells):
     """An untrained generator of small cells."""
     torch.manual_seed(1)
-    model = FlowMatching((1, SIZE, SIZE), 6, widths=(8, 16), bounds=(0.0, 1.0), steps=3)
+    network = Architecture(widths=(8, 16))
+    model = FlowMatching((1, SIZE, SIZE), ("scalars", 6), network=network, sampler=("heun", 3), bounds=(0.0, 1.0))
     model.prepare(tensors(cells, {"phase": "x", "stiffness": "condition"}))
     return model.eval()
 

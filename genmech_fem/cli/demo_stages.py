@@ -1,6 +1,5 @@
 """The stages of the demo: each takes the run, writes its artefacts and returns what it found as JSON data."""
 
-import json
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -15,7 +14,7 @@ from genmech_fem.adapters import ConformingHomogenization, Material
 from genmech_fem.cli.demo import Run, Settings
 from genmech_fem.cli.parallel import in_parallel
 from genmech_fem.cli.progress import advance, progress_bar
-from genmech_fem.datasets import Campaign, Processes, Store, generate, split, write_atomic
+from genmech_fem.datasets import Campaign, Processes, Store, generate, split
 from genmech_fem.datasets.torch import to_tensors
 from genmech_fem.design import Candidates, TensorTarget, inverse_design, verify
 from genmech_fem.export import flow_to_onnx, to_onnx
@@ -26,11 +25,21 @@ from genmech_fem.geometry import write
 from genmech_fem.microstructure import sharpen
 from genmech_fem.runtime import FlowSampler, OnnxModel
 from genmech_fem.surrogates import FieldSurrogate, TorchModel
-from genmech_fem.training import Recipe, TorusSymmetries, Trainable, fit, load_weights, save_weights
+from genmech_fem.training import (
+    Recipe,
+    TorusSymmetries,
+    Trainable,
+    fit,
+    load_model,
+    read_log,
+    save_model,
+    training_record,
+)
 
 LABEL_REFINE = 2  # mesh cells per pixel of the training labels
 VERIFY_REFINE = 4  # and of the verification
 CURVE_POINTS = 100
+NETWORKS = ("generator", "surrogate")
 
 
 class Data:
@@ -85,8 +94,7 @@ def data(run: Run) -> dict[str, Any]:
 
 def learn(run: Run) -> dict[str, Any]:
     """Train generator and surrogate side by side, one core each."""
-    networks = ("generator", "surrogate")
-    return dict(zip(networks, in_parallel(_learn, [(run, name) for name in networks]), strict=True))
+    return dict(zip(NETWORKS, in_parallel(_learn, [(run, name) for name in NETWORKS]), strict=True))
 
 
 def _learn(run: Run, name: str) -> dict[str, Any]:
@@ -95,20 +103,18 @@ def _learn(run: Run, name: str) -> dict[str, Any]:
     torch.manual_seed(run.settings.seed)  # the first weights; this process trains one network and ends
     model, tensors, recipe, symmetries = {"generator": _generator, "surrogate": _surrogate}[name](run)
     checkpoint = run.folder / "checkpoints" / f"{name}.safetensors"
-    curve_file = checkpoint.with_suffix(".curve.json")
-    curve = json.loads(curve_file.read_text()) if curve_file.exists() else []
-    every = max(1, recipe.steps // CURVE_POINTS)
-    with progress_bar(recipe.steps, f"2 learn the {name}", position=list(MODELS).index(name)) as bar:
-        try:
-            for progress in fit(model, tensors, recipe, augment=symmetries, checkpoint=checkpoint):
-                advance(bar, progress.step)
-                if progress.step % every == 0:
-                    curve.append((progress.step, sum(progress.losses.values())))
-        finally:
-            write_atomic(curve_file, json.dumps(curve).encode())
-    save_weights(model, _weights(run, name), {"model": type(model).__name__, "arguments": model.config()})
-    parameters = sum(p.numel() for p in model.parameters())
-    return {"parameters": parameters, "steps": recipe.steps, "samples": len(tensors["x"]), "curve": curve}
+    log = checkpoint.with_suffix(".log.jsonl")
+    with progress_bar(recipe.steps or 0, f"2 learn the {name}", position=NETWORKS.index(name)) as bar:
+        for progress in fit(model, tensors, recipe, augment=symmetries, checkpoint=checkpoint, log=log):
+            advance(bar, progress.step)
+    save_model(model, _weights(run, name), training_record(tensors, recipe, symmetries))
+    lines = read_log(log)
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": recipe.steps,
+        "samples": len(tensors["x"]),
+        "curve": [(line["step"], sum(line["losses"].values())) for line in lines[:: len(lines) // CURVE_POINTS + 1]],
+    }
 
 
 type Task = tuple[Trainable, dict[str, torch.Tensor], Recipe, TorusSymmetries]
@@ -117,7 +123,7 @@ type Task = tuple[Trainable, dict[str, torch.Tensor], Recipe, TorusSymmetries]
 def _generator(run: Run) -> Task:
     """The conditional generator: stiffness -> phase."""
     tensors = _tensors(run, {"phase": "x", "stiffness": "condition"})
-    model = FlowMatching(tensors["x"].shape[1:], tensors["condition"].shape[1], bounds=(0.0, 1.0))
+    model = FlowMatching(tensors["x"].shape[1:], ("scalars", tensors["condition"].shape[1]), bounds=(0.0, 1.0))
     recipe = Recipe(run.settings.generator_steps, seed=run.settings.seed)
     return model, tensors, recipe, TorusSymmetries({"x": "scalar", "condition": "mandel_triangle"})
 
@@ -153,10 +159,10 @@ def export(run: Run) -> dict[str, Any]:
     reports = {}
     with progress_bar(2, "3 export to ONNX") as bar:
         specs = solver(run.settings)
-        surrogate = TorchModel(load_model(run, "surrogate"), specs.inputs, specs.outputs)
+        surrogate = TorchModel(load_network(run, "surrogate"), specs.inputs, specs.outputs)
         reports["surrogate"] = to_onnx(surrogate, onnx_file(run, "surrogate"), {"phase": few["phase"]})
         bar.update()
-        generator = load_model(run, "generator")
+        generator = load_network(run, "generator")
         reports["generator"] = flow_to_onnx(
             generator,
             onnx_file(run, "generator"),
@@ -168,15 +174,9 @@ def export(run: Run) -> dict[str, Any]:
     return {name: {"bytes": report.size, "differences": dict(report.differences)} for name, report in reports.items()}
 
 
-MODELS = {"generator": FlowMatching, "surrogate": FieldSurrogate}
-
-
-def load_model(run: Run, name: str) -> Any:
+def load_network(run: Run, name: str) -> Any:
     """Rebuild a trained network from its weights."""
-    config, tensors = load_weights(_weights(run, name))
-    model = MODELS[name](**config["arguments"])
-    model.load_state_dict(tensors)
-    return model.eval()
+    return load_model(_weights(run, name))[0]
 
 
 def onnx_file(run: Run, name: str) -> Path:

@@ -43,12 +43,15 @@ def flow_to_onnx(
     Raises:
         ContractError: The model does not fit the specs, or ONNX Runtime disagrees with torch.
     """
-    features = condition.size if condition else 0
-    if field.value_shape or (model.shape[0], model.condition_features) != (1, features):
+    wanted = ["scalars", condition.size] if condition else None
+    if field.value_shape or (model.shape[0], model.conditioning.config) != (1, wanted):
         raise ContractError(
-            f"flow_to_onnx: expected a model of 1 channel and {features} condition features, "
-            f"got {model.shape[0]} and {model.condition_features}"
+            f"flow_to_onnx: expected a model of 1 channel with the condition {wanted}, "
+            f"got {model.shape[0]} and {model.conditioning.config}"
         )
+    name, steps = model.sampler
+    if name != "heun":
+        raise ContractError(f"flow_to_onnx: expected the sampler ('heun', steps), got {model.sampler}")
     mean, std = float(model.data_scale.mean[0]), float(model.data_scale.std[0])
     inputs: tuple[Spec, ...] = (FieldSpec("x_t", field.place), ScalarSpec("t"))
     arrays = {
@@ -60,5 +63,5 @@ def flow_to_onnx(
         arrays[condition.name] = samples[condition.name]
     velocity = TorchModel(_Velocity(model).eval(), inputs, (FieldSpec("velocity", field.place),))
     low, high = model.bounds or (-np.inf, np.inf)
-    flow = {"field": to_json(field), "mean": mean, "std": std, "bounds": [low, high], "steps": model.steps}
+    flow = {"field": to_json(field), "mean": mean, "std": std, "bounds": [low, high], "steps": steps}
     return to_onnx(velocity, path, arrays, metadata={"flow": flow})
