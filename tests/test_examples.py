@@ -4,6 +4,9 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from genmech_fem.generative.latent import class_recall
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -57,3 +60,29 @@ def test_a_campaign_finds_the_growth_of_the_stiffness_with_the_fibres(tmp_path):
     slope = load("campaign").main(tmp_path, samples=16)
     assert 1.22 < slope < 3.32  # those of the bounds of Reuss and Voigt
     assert (tmp_path / "README.md").read_text().startswith("# Glass fibres in epoxy")
+
+
+def test_a_vae_draws_its_pictures_and_counts_its_classes(tmp_path):
+    example = load("latent_shapes")
+    own = class_recall(example.random_shapes(80, seed=1)[0], example.all_shapes())
+    assert own.shares == dict.fromkeys(example.TURN, 0.25)
+    assert (own.overlaps > example.GOOD).float().mean() > 0.95
+    found = example.main(tmp_path, samples=128, steps=20, betas=(1.0,), draws=32)
+    assert sum(found["mixture"].values()) - found["mixture"]["good"] == pytest.approx(1)
+    assert {file.name for file in tmp_path.iterdir()} == {"map.png", "interpolation.png", "traversal.png"}
+
+
+@pytest.mark.slow
+def test_samples_of_four_shapes_are_of_all_four_classes_and_sharp(tmp_path):
+    found = load("latent_shapes").main(tmp_path, steps=2500, betas=())
+    *shares, good = found["mixture"].values()
+    assert all(0.15 < share < 0.35 for share in shares)
+    assert good > 0.8
+    assert good > found["normal"]["good"]
+
+
+def test_a_diffusion_model_of_fibres_comes_near_to_their_volume_fraction(tmp_path):
+    found = load("fibres_in_40_steps").main(tmp_path, resolution=16, radius=0.2, steps=250, training=200, samples=24)
+    assert found["volume fraction error"] < 0.06
+    assert found["discs"] > 0.4
+    assert "effective properties" in (tmp_path / "report_card.md").read_text()

@@ -128,9 +128,7 @@ def _drawn(path: Path, count: int | None) -> np.ndarray:
         raise ValueError(f"{path}: expected a generator of one phase field, got {type(model).__name__}")
     generator, total = torch.Generator().manual_seed(0), count or DRAWN
     try:
-        parts = [
-            model.sample(min(BATCH, total - start), generator=generator)[:, 0] for start in range(0, total, BATCH)
-        ]
+        parts = [model.sample(min(BATCH, total - start), generator=generator)[:, 0] for start in range(0, total, BATCH)]
     except ValueError as error:
         raise ValueError(f"{path}: {error}: draw samples in Python and give them as .npy") from error
     return torch.cat(parts).double().clamp(0, 1).numpy()

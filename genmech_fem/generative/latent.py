@@ -95,7 +95,7 @@ def class_recall(samples: Tensor, templates: Mapping[str, Tensor]) -> ClassRecal
 
 
 def active_units(means: Tensor) -> int:
-    """Number of latents that tell samples apart, out of the posterior means (n, latent)."""
+    """Number of latents that tell samples apart, out of the posterior means (n, latent) under a normal prior."""
     return int((means.var(0) > ACTIVE).sum())
 
 

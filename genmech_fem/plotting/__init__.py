@@ -8,6 +8,18 @@ except ImportError as error:
     raise MissingExtraError("matplotlib", "viz") from error
 
 from genmech_fem.plotting.figures import histories, images, mesh_picture, parity, to_png
+from genmech_fem.plotting.latent import attention_picture, interpolation_strip, latent_map_picture, traversal_grid
 from genmech_fem.plotting.report_card import report_card_figure
 
-__all__ = ["histories", "images", "mesh_picture", "parity", "report_card_figure", "to_png"]
+__all__ = [
+    "attention_picture",
+    "histories",
+    "images",
+    "interpolation_strip",
+    "latent_map_picture",
+    "mesh_picture",
+    "parity",
+    "report_card_figure",
+    "to_png",
+    "traversal_grid",
+]

@@ -1,15 +1,12 @@
 """Variational autoencoder: closed-form KL, and the linear model, which is probabilistic PCA."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from genmech_fem.generative.architecture import Architecture
-from genmech_fem.generative.latent import class_recall
 from genmech_fem.generative.mixture_prior import MixturePrior
 from genmech_fem.generative.vae import VAE, gaussian_kl, reparametrize
 from genmech_fem.training import Recipe, fit
@@ -179,31 +176,3 @@ def test_errors_name_what_is_expected(bars):
     model.prepare(bars)
     with pytest.raises(ValueError, match=r"condition of shape \(3,\) with classes 0 to 1, got None"):
         model.sample(3, generator=seeded())
-
-
-def load_example():
-    path = Path(__file__).parents[2] / "examples" / "latent_shapes.py"
-    spec = importlib.util.spec_from_file_location("latent_shapes", path)
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    return example
-
-
-def test_the_example_draws_its_pictures_and_counts_its_classes(tmp_path):
-    example = load_example()
-    own = class_recall(example.random_shapes(80, seed=1)[0], example.all_shapes())
-    assert own.shares == dict.fromkeys(example.TURN, 0.25)
-    assert (own.overlaps > example.GOOD).float().mean() > 0.95
-    found = example.main(tmp_path, samples=128, steps=20, betas=(1.0,), draws=32)
-    assert sum(found["mixture"].values()) - found["mixture"]["good"] == pytest.approx(1)
-    assert {file.name for file in tmp_path.iterdir()} == {"map.png", "interpolation.png", "traversal.png"}
-
-
-@pytest.mark.slow
-def test_samples_of_four_shapes_are_of_all_four_classes_and_sharp(tmp_path):
-    example = load_example()
-    found = example.main(tmp_path, steps=2500, betas=())
-    *shares, good = found["mixture"].values()
-    assert all(0.15 < share < 0.35 for share in shares)
-    assert good > 0.8
-    assert good > found["normal"]["good"]
