@@ -1,6 +1,7 @@
 """Shared set-up: threads are few, DOLFINx is loaded in the order of its wheel, small networks are built once."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -17,6 +18,7 @@ from genmech_fem.microstructure import PeriodicFibres, phase_grid, phase_spec
 from genmech_fem.surrogates import FieldSurrogate, TorchModel
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background hands down that it is ignored
 SIZE = 16
 
 

@@ -86,3 +86,20 @@ def test_a_diffusion_model_of_fibres_comes_near_to_their_volume_fraction(tmp_pat
     assert found["volume fraction error"] < 0.06
     assert found["discs"] > 0.4
     assert "effective properties" in (tmp_path / "report_card.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_example_refines_heat_better_than_interpolation(tmp_path):
+    found = load("super_resolve_heat").main(tmp_path, samples=96, steps=150)
+    for name in ("frame by frame", "tempoGAN"):
+        assert found[name]["error"] < 0.8 * found["bilinear"]["error"]
+        assert found[name]["temporal error"] < 0.9 * found["bilinear"]["temporal error"]
+
+
+@pytest.mark.slow
+def test_the_example_translates_about_as_well_as_the_best_threshold_and_much_better_than_nothing(tmp_path):
+    found = load("translate_cells").main(tmp_path, samples=128, steps=150)
+    assert found["pixels to smooth"] < 0.5 * found["nothing done"]
+    assert found["smooth to pixels"] < 0.6 * found["nothing done"]
+    assert found["smooth to pixels"] < 1.2 * found["best threshold"]
+    assert found["cycle"] < 0.5 * found["nothing done"]

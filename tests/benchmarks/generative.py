@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,19 @@ import reporting
 import torch
 
 from genmech_fem.adapters import ConformingHomogenization
-from genmech_fem.generative import GAN, VAE, Architecture, Diffusion, FlowMatching, GenerativeModel
+from genmech_fem.generative import (
+    GAN,
+    VAE,
+    VAEGAN,
+    Architecture,
+    Autoencoder,
+    Diffusion,
+    FlowMatching,
+    GenerativeModel,
+    InfoGAN,
+    Tokenizer,
+    TokenTransformer,
+)
 from genmech_fem.generative.latent import beta_table, class_recall
 from genmech_fem.metrics import ReportCard, report_card
 from genmech_fem.microstructure import (
@@ -37,7 +50,7 @@ from genmech_fem.microstructure import (
     component_count,
     volume_fraction,
 )
-from genmech_fem.training import Recipe, TorusSymmetries, fit
+from genmech_fem.training import Batch, Recipe, TorusSymmetries, Trainable, fit
 
 type Row = dict[str, Any]
 
@@ -70,9 +83,7 @@ def tensor(phase: np.ndarray) -> torch.Tensor:
     return torch.tensor(phase, dtype=torch.float32)[:, None]
 
 
-def train(
-    model: GenerativeModel, data: dict[str, torch.Tensor], recipe: Recipe, augment: Any = None
-) -> tuple[int, float]:
+def train(model: Trainable, data: Batch, recipe: Recipe, augment: Any = None) -> tuple[int, float]:
     """Train; steps and CPU seconds."""
     began, step = time.process_time(), 0
     for progress in fit(model, data, recipe, augment=augment):
@@ -119,15 +130,23 @@ def assessed(name: str, seed: int, made: np.ndarray, sampler: Any, known: np.nda
 
 
 FAMILIES: dict[str, Callable[[], GenerativeModel]] = {
-    "flow matching, unconditional": lambda: FlowMatching((1, 32, 32), bounds=(0, 1)),
-    "diffusion, v": lambda: Diffusion((1, 32, 32), bounds=(0, 1)),
-    "diffusion, eps": lambda: Diffusion((1, 32, 32), prediction="eps", bounds=(0, 1)),
+    "flow matching": lambda: FlowMatching((1, 32, 32), bounds=(0, 1)),
     "flow matching without circular padding": lambda: FlowMatching(
         (1, 32, 32), network=Architecture(padding_mode="zeros"), bounds=(0, 1)
     ),
+    "diffusion, v": lambda: Diffusion((1, 32, 32), bounds=(0, 1)),
+    "diffusion, x0": lambda: Diffusion((1, 32, 32), prediction="x0", bounds=(0, 1)),
+    "diffusion, eps": lambda: Diffusion((1, 32, 32), prediction="eps", bounds=(0, 1)),
+    "autoencoder": lambda: Autoencoder((1, 32, 32), 32, bounds=(0, 1)),
+    "denoising autoencoder": lambda: Autoencoder((1, 32, 32), 32, noise=0.5, bounds=(0, 1)),
     "VAE": lambda: VAE((1, 32, 32), 32),
     "GAN, hinge": lambda: GAN((1, 32, 32), 32, bounds=(0, 1)),
+    "GAN, bce": lambda: GAN((1, 32, 32), 32, objective="bce", bounds=(0, 1)),
+    "GAN, wasserstein": lambda: GAN((1, 32, 32), 32, objective="wasserstein", bounds=(0, 1)),
+    "InfoGAN": lambda: InfoGAN((1, 32, 32), 32, bounds=(0, 1)),
+    "VAE-GAN": lambda: VAEGAN((1, 32, 32), 32, bounds=(0, 1)),
 }
+TOKENS = "tokens and transformer"
 
 
 def fibres(seed: int, sizes: Sizes) -> Iterator[Row]:
@@ -181,15 +200,41 @@ def prior(known: np.ndarray, count: int, seed: int) -> torch.Tensor:
 def families(which: str, sizes: Sizes) -> Iterator[Row]:
     """The families on the same cells, unconditional, with a third of the budget."""
     sampler = PeriodicFibres(resolution=32)
-    known = images(sampler, sizes.training, 1)
+    data = {"x": tensor(images(sampler, sizes.training, 1))}
     torch.manual_seed(0)
-    model = FAMILIES[which]()
-    _, cpu = train(model, {"x": tensor(known)}, recipe(sizes, 0, share=0.35), SYMMETRIES)
+    cpu, share = 0.0, 0.35
+    if which == TOKENS:
+        tokenizer = Tokenizer((1, 32, 32), bounds=(0, 1))
+        share /= 2
+        cpu += train(tokenizer, data, recipe(sizes, 0, share=share), SYMMETRIES)[1]
+        model: GenerativeModel = TokenTransformer(tokenizer)
+    else:
+        model = FAMILIES[which]()
+    cpu += train(model, data, recipe(sizes, 0, share=share), SYMMETRIES)[1]
+    if isinstance(model, Autoencoder):
+        model.fit_prior(data["x"])
     made = drawn(model, sizes.samples, 0)
     name = f"a third of the budget, {which}"
     yield {"what": f"{name}: training [CPU s]", "seed": 0, "value": cpu}
-    yield from disc_rows(name, 0, made, known)
+    yield from disc_rows(name, 0, made, data["x"][:, 0].numpy())
     yield from card_rows(name, 0, report_card(made, images(sampler, 2 * len(made), 2)))
+
+
+def translation(seed: int, sizes: Sizes) -> Iterator[Row]:
+    """Unpaired translation between pixel cells and smooth cells, beside what needs no network."""
+    with TemporaryDirectory() as folder:
+        found = example("translate_cells").main(Path(folder), samples=sizes.training // 8, seed=seed)
+    for what, number in found.items():
+        yield {"what": f"CycleGAN, RMS error: {what}", "seed": seed, "value": number}
+
+
+def sequences(seed: int, sizes: Sizes) -> Iterator[Row]:
+    """Coarse sequences of a temperature made fine, with and without the temporal discriminator."""
+    with TemporaryDirectory() as folder:
+        found = example("super_resolve_heat").main(Path(folder), samples=sizes.training // 8, seed=seed)
+    for way, figures in found.items():
+        for what, number in figures.items():
+            yield {"what": f"heat 4^2 to 32^2, {way}: {what}", "seed": seed, "value": number}
 
 
 def finer(sizes: Sizes) -> Iterator[Row]:
@@ -308,6 +353,28 @@ def shapes(seed: int, sizes: Sizes) -> Iterator[Row]:
             yield {"what": f"{name}: {what}", "seed": seed, "value": number}
 
 
+def collapse(sizes: Sizes) -> Iterator[Row]:
+    """How many of the four shapes the generators of the GAN family reach."""
+    drawing = example("latent_shapes")
+    x, templates = drawing.random_shapes(2 * sizes.training, seed=0)[0], drawing.all_shapes()
+    network = Architecture((32, 64), patch=4, padding_mode="zeros")
+    models: dict[str, Callable[..., GenerativeModel]] = {
+        **{f"GAN, {name}": partial(GAN, objective=name) for name in ("hinge", "bce", "wasserstein")},
+        "InfoGAN": InfoGAN,
+        "VAE-GAN": VAEGAN,
+    }
+    for name, build in models.items():
+        torch.manual_seed(0)
+        model = build((1, 32, 32), 8, network=network, bounds=(0, 1))
+        train(model, {"x": x}, recipe(sizes, 0, share=0.35))
+        recall = class_recall(model.sample(sizes.samples, generator=torch.Generator().manual_seed(0)), templates)
+        what = f"modes among four shapes, {name}"
+        yield {"what": f"{what}: smallest share of a class", "seed": 0, "value": min(recall.shares.values())}
+        yield {"what": f"{what}: largest share of a class", "seed": 0, "value": max(recall.shares.values())}
+        good = float((recall.overlaps > drawing.GOOD).float().mean())
+        yield {"what": f"{what}: share with template IoU > 0.9", "seed": 0, "value": good}
+
+
 def beta(sizes: Sizes) -> Iterator[Row]:
     """The effect of beta."""
     drawing = example("latent_shapes")
@@ -346,10 +413,12 @@ def main() -> None:
     jobs: list[tuple[Any, ...]] = [
         *((function, seed, sizes) for seed in sizes.seeds for function in (fibres, shapes, book_fibres)),
         *((conditional, seed, sizes, *labels) for seed in sizes.seeds),
-        *((families, which, sizes) for which in FAMILIES),
+        *((function, seed, sizes) for seed in sizes.seeds for function in (translation, sequences)),
+        *((families, which, sizes) for which in (*FAMILIES, TOKENS)),
         (finer, sizes),
         (volumes, sizes),
         (beta, sizes),
+        (collapse, sizes),
     ]
     rows: list[Row] = []
     began = time.perf_counter()

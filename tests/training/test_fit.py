@@ -172,7 +172,7 @@ def test_epochs_and_seconds_are_budgets_too(data):
     assert seen[-2].seconds < 0.3 <= seen[-1].seconds
     middle = seen[len(seen) // 2]
     assert middle.seconds + middle.seconds_left == pytest.approx(0.3)
-    assert middle.steps == pytest.approx(len(seen), rel=0.5)
+    assert middle.step < middle.steps
 
 
 def test_a_resumed_run_knows_the_seconds_it_has_used(data, tmp_path):
