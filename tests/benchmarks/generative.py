@@ -67,10 +67,11 @@ class Sizes:
     samples: int = 500
     solved: int = 100
     labelled: int = 1000
+    steps: int = 400  # of the translation; half as many more for the sequences
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-QUICK = Sizes(seconds=8.0, training=100, samples=40, solved=12, labelled=60, seeds=(0,))
+QUICK = Sizes(seconds=8.0, training=100, samples=40, solved=12, labelled=60, steps=4, seeds=(0,))
 
 
 def images(sampler: Callable[[np.random.Generator], Any], count: int, stream: int) -> np.ndarray:
@@ -220,10 +221,15 @@ def families(which: str, sizes: Sizes) -> Iterator[Row]:
     yield from card_rows(name, 0, report_card(made, images(sampler, 2 * len(made), 2)))
 
 
+def pairs(sizes: Sizes) -> int:
+    """Samples of the translation and of the sequences: at least a batch."""
+    return max(16, sizes.training // 8)
+
+
 def translation(seed: int, sizes: Sizes) -> Iterator[Row]:
     """Unpaired translation between pixel cells and smooth cells, beside what needs no network."""
     with TemporaryDirectory() as folder:
-        found = example("translate_cells").main(Path(folder), samples=sizes.training // 8, seed=seed)
+        found = example("translate_cells").main(folder, samples=pairs(sizes), steps=sizes.steps, seed=seed)
     for what, number in found.items():
         yield {"what": f"CycleGAN, RMS error: {what}", "seed": seed, "value": number}
 
@@ -231,7 +237,8 @@ def translation(seed: int, sizes: Sizes) -> Iterator[Row]:
 def sequences(seed: int, sizes: Sizes) -> Iterator[Row]:
     """Coarse sequences of a temperature made fine, with and without the temporal discriminator."""
     with TemporaryDirectory() as folder:
-        found = example("super_resolve_heat").main(Path(folder), samples=sizes.training // 8, seed=seed)
+        steps = 3 * sizes.steps // 2
+        found = example("super_resolve_heat").main(folder, samples=pairs(sizes), steps=steps, seed=seed)
     for way, figures in found.items():
         for what, number in figures.items():
             yield {"what": f"heat 4^2 to 32^2, {way}: {what}", "seed": seed, "value": number}
