@@ -13,7 +13,7 @@ from genmech_fem.anomaly import DenoisingError, DescriptorDistance, Detector
 from genmech_fem.export import detector_to_onnx
 from genmech_fem.generative import Architecture, Diffusion
 from genmech_fem.metrics import auroc, pixel_auroc
-from genmech_fem.microstructure import BasicShapes, phase_spec
+from genmech_fem.microstructure import phase_spec
 from genmech_fem.plotting import detection_figure, to_png
 from genmech_fem.training import Recipe, fit
 
@@ -42,12 +42,6 @@ def discs_and_squares(
             image[shape] = 1
             mask[shape] = k < squares
     return images, masks.astype(bool)
-
-
-def one_shape(kind: str, n: int, seed: int) -> np.ndarray:
-    """Images (n, 32, 32) of one shape of any place and rotation, whose area does not tell its kind."""
-    draw = BasicShapes(32, (kind,), count=(1, 1), size=(0.12, 0.2), periodic=False)
-    return np.concatenate([draw(np.random.default_rng([seed, i]))["phase"] for i in range(n)])
 
 
 def tensor(images: np.ndarray) -> torch.Tensor:

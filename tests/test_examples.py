@@ -147,3 +147,18 @@ def test_cells_of_other_families_are_stopped_before_the_surrogate():
     assert found["network of walls"]["error [%]"] > 2 * found["fibres"]["error [%]"]
     assert found["fibres"]["checked [%]"] < 30
     assert found["random field"]["patches"] > 0.8
+
+
+def test_shapes_of_equal_area_are_told_apart_by_their_second_moment():
+    example = load("equal_area_shapes")
+    areas = {kind: example.images(kind, 60, 0).sum((1, 2, 3)).median().item() for kind in ("circle", *example.OTHERS)}
+    assert max(areas.values()) < 1.15 * min(areas.values())
+    found = example.main(samples=60, tested=20, steps=5)
+    assert set(found) == {"area", "moments", "autoencoder", "discriminator", "diversity of the GAN"}
+    assert min(found["moments"].values()) > 0.95
+
+
+@pytest.mark.slow
+def test_an_autoencoder_finds_squares_of_equal_area():
+    found = load("equal_area_shapes").main()
+    assert found["autoencoder"]["square"] > 0.97

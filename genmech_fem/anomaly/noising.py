@@ -30,6 +30,15 @@ class _Noising(MapDetector):
         """Samples in standard deviations of the training data."""
         return self.model.data_scale.normalize(x)
 
+    def pairs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Each draw with each sample (draws * batch, channels, *grid): the samples, and the noise."""
+        together = (len(self.noise), *x.shape)
+        return x.expand(together).flatten(0, 1), self.noise.expand(together).flatten(0, 1)
+
+    def mean_square(self, error: Tensor) -> Tensor:
+        """Mean squares (batch, *grid) over channels and draws of errors (draws * batch, channels, *grid)."""
+        return error.square().mean(1).reshape(len(self.noise), -1, *self.shape[1:]).mean(0)
+
 
 class PartialNoising(_Noising):
     """Square change of a sample that is given noise, but not so much that it is forgotten, and is denoised again.
@@ -53,12 +62,9 @@ class PartialNoising(_Noising):
 
     def map(self, x: Tensor) -> Tensor:
         """Square changes (batch, *grid)."""
-        before = self.normalize(x)
-        changes = [
-            (self.normalize(self.model.renew(x, noise.expand_as(x), self.strength)) - before).square().mean(1)
-            for noise in self.noise
-        ]
-        return torch.stack(changes).mean(0)
+        samples, noise = self.pairs(x)
+        again = self.model.renew(samples, noise, self.strength)
+        return self.mean_square(self.normalize(again) - self.normalize(samples))
 
 
 class DenoisingError(_Noising):
@@ -88,10 +94,10 @@ class DenoisingError(_Noising):
 
     def map(self, x: Tensor) -> Tensor:
         """Square errors (batch, *grid)."""
-        before, errors = self.normalize(x), []
-        for noise in self.noise:
-            for time in self.times:
-                t = torch.full_like(before.flatten(1)[:, 0], time)
-                noisy = self.model.path.mix(before, noise.expand_as(before), t)
-                errors.append((self.model.denoise(noisy, t)[0] - before).square().mean(1))
+        before, noise = self.pairs(self.normalize(x))
+        errors = []
+        for time in self.times:
+            t = torch.full_like(before.flatten(1)[:, 0], time)
+            seen = self.model.denoise(self.model.path.mix(before, noise, t), t)[0]
+            errors.append(self.mean_square(seen - before))
         return torch.stack(errors).mean(0)
