@@ -103,3 +103,62 @@ def test_the_example_translates_about_as_well_as_the_best_threshold_and_much_bet
     assert found["smooth to pixels"] < 0.6 * found["nothing done"]
     assert found["smooth to pixels"] < 1.2 * found["best threshold"]
     assert found["cycle"] < 0.5 * found["nothing done"]
+
+
+def test_anomalous_shapes_are_drawn_apart_and_of_equal_area(tmp_path):
+    example = load("anomalous_shapes")
+    images, masks = example.discs_and_squares(20, 2, 0)
+    assert set(np.unique(images)) == {0.0, 1.0}
+    disc = np.pi * 0.1**2 * example.POINTS**2
+    assert images.sum((1, 2)).mean() == pytest.approx(5 * disc, rel=0.02)
+    assert masks.sum((1, 2)).mean() == pytest.approx(2 * disc, rel=0.03)
+    assert not (masks & (images == 0)).any()
+    found = example.main(tmp_path, samples=40, steps=5, points=32, tested=10)
+    assert list(found) == ["area", "S2", "diffusion"]
+    assert {"detector.onnx", "scores.png", "log.jsonl"} <= {file.name for file in tmp_path.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_square_among_discs_is_found_where_its_area_says_nothing(tmp_path):
+    found = load("anomalous_shapes").main(tmp_path)
+    assert found["area"]["as wide"] > 0.95
+    assert found["area"]["of equal area"] < 0.7
+    assert found["diffusion"]["of equal area"] > 0.9
+
+
+def test_debonded_fibres_strain_the_interface(tmp_path):
+    example = load("debonded_fibres")
+    bonded, debonded, void = (example.moduli(5, defect, 0) for defect in (None, "debonded", "void"))
+    assert set(np.unique(bonded)) == {example.MATRIX, example.FIBRE}
+    for odd in (debonded, void):
+        assert ((odd != bonded) == (odd == example.LOST)).all()
+        assert (odd == example.LOST).any(axis=(1, 2)).all()
+    strain = example.strains(example.tension(), 5, "debonded", 0)
+    np.testing.assert_allclose(strain[:, 0].mean(axis=(1, 2)), 1.0, rtol=1e-6)  # pulled by the strain 1
+    assert np.abs(strain[:, 0])[debonded == example.LOST].mean() > 3.0
+    found = example.main(tmp_path, samples=30, tested=8, seconds=1.0)
+    assert list(found["patches"]) == ["debonded", "void", "any"]
+    assert (tmp_path / "detector.onnx").exists()
+
+
+def test_cells_of_other_families_are_stopped_before_the_surrogate():
+    found = load("out_of_family").main(samples=100, tested=20, seconds=3.0)
+    assert list(found) == ["fibres", "squares", "random field", "network of walls"]
+    assert found["network of walls"]["error [%]"] > 2 * found["fibres"]["error [%]"]
+    assert found["fibres"]["checked [%]"] < 30
+    assert found["random field"]["patches"] > 0.8
+
+
+def test_shapes_of_equal_area_are_told_apart_by_their_second_moment():
+    example = load("equal_area_shapes")
+    areas = {kind: example.images(kind, 60, 0).sum((1, 2, 3)).median().item() for kind in ("circle", *example.OTHERS)}
+    assert max(areas.values()) < 1.15 * min(areas.values())
+    found = example.main(samples=60, tested=20, steps=5)
+    assert set(found) == {"area", "moments", "autoencoder", "discriminator", "diversity of the GAN"}
+    assert min(found["moments"].values()) > 0.95
+
+
+@pytest.mark.slow
+def test_an_autoencoder_finds_squares_of_equal_area():
+    found = load("equal_area_shapes").main()
+    assert found["autoencoder"]["square"] > 0.97

@@ -24,6 +24,7 @@ COMMANDS = {
     ("data", "export"): (DATA, "write a data set for other tools: The Well, VTKHDF, netCDF"),
     ("data", "import"): (DATA, "make a data set of the published files of Mechanical MNIST"),
     ("evaluate",): ("genmech_fem.cli.evaluate", "score samples of a generator against real ones"),
+    ("anomaly",): ("genmech_fem.cli.anomaly", "learn what normal fields look like, and judge others"),
     ("mesh",): ("genmech_fem.cli.mesh", "make a conforming mesh from an image"),
     ("plugins",): ("genmech_fem.cli.plugins", "list the plugins of every group"),
 }

@@ -182,10 +182,11 @@ class PathModel(LatentModel):
         """
         if not 0 < strength <= 1:
             raise ValueError(f"vary: expected a strength in (0, 1], got {strength}")
-        x_0 = self.data_scale.normalize(x)
-        t = x_0.new_full((len(x),), strength)
-        x_t = self.path.mix(x_0, normal_like(x_0, generator), t)
-        return self._physical(self._walk(x_t, self._condition(condition, len(x)), start=strength, generator=generator))
+        return self._renewed(x, normal_like(x, generator), strength, condition, generator)
+
+    def renew(self, x: Tensor, noise: Tensor, strength: float, *, condition: Tensor | None = None) -> Tensor:
+        """As `vary`, with this noise (batch, channels, *grid), standard normal, and without drawing more."""
+        return self._renewed(x, noise, strength, condition)
 
     def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Normalised data and noise (batch, channels, *grid) that the network sees in x_t at the times t (batch,).
@@ -202,6 +203,19 @@ class PathModel(LatentModel):
             x_0 = torch.minimum(torch.maximum(x_0, low), high)
             return self.path.data_and_noise("x0", x_0, x_t, t)
         return x_0, eps
+
+    def _renewed(
+        self,
+        x: Tensor,
+        noise: Tensor,
+        strength: float,
+        condition: Tensor | None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        x_0 = self.data_scale.normalize(x)
+        t = torch.full_like(x_0.flatten(1)[:, 0], strength)
+        x_t = self.path.mix(x_0, noise, t)
+        return self._physical(self._walk(x_t, self._condition(condition, len(x)), start=strength, generator=generator))
 
     def _predict(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         predicted = self.network(x_t, t, condition)

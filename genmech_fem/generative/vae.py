@@ -127,17 +127,23 @@ class VAE(LatentModel):
         density = -0.5 * (residual.square() + math.log(2 * math.pi)) - self.log_sigma
         return (density - self.data_scale.std.log().reshape(-1, *[1] * (x.ndim - 2))).flatten(1).sum(1)
 
-    def terms(self, batch: Batch, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The two terms (batch,) [nat] of the bound: ln p(x | z) at one draw of z, and the KL divergence."""
+    def terms(self, batch: Batch, *, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """The two terms (batch,) [nat] of the bound: ln p(x | z) and the KL divergence.
+
+        z is one draw of the posterior, or its mean without a generator.
+        """
         x, condition = batch["x"], batch.get("condition")
         mean, log_variance = self.posterior(x, condition)
-        z = reparametrize(mean, log_variance, generator)
+        z = mean if generator is None else reparametrize(mean, log_variance, generator)
         if self.prior is None:
             return self.log_likelihood(x, z, condition), gaussian_kl(mean, log_variance)
         return self.log_likelihood(x, z, condition), normal_log_density(z, mean, log_variance) - self.prior.log_prob(z)
 
-    def elbo(self, x: Tensor, *, condition: Tensor | None = None, generator: torch.Generator) -> Tensor:
-        """Evidence lower bound (batch,) [nat] of samples (batch, channels, *grid), whatever beta is."""
+    def elbo(self, x: Tensor, *, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Evidence lower bound (batch,) [nat] of samples (batch, channels, *grid), whatever beta is.
+
+        Estimated from one draw of the posterior, or taken at its mean without a generator.
+        """
         condition = self.conditioning.check(condition, len(x))
         batch = {"x": x} if condition is None else {"x": x, "condition": condition}
         likelihood, kl = self.terms(batch, generator=generator)

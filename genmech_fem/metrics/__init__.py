@@ -1,5 +1,14 @@
 """Measures of error and quality."""
 
+from genmech_fem.metrics.detection import (
+    Interval,
+    aupr,
+    auroc,
+    bootstrap,
+    detection_scores,
+    false_alarm_rate,
+    pixel_auroc,
+)
 from genmech_fem.metrics.distributions import (
     Manifolds,
     class_recall,
@@ -24,16 +33,23 @@ __all__ = [
     "EffectiveProperties",
     "ImageSet",
     "ImageStatistics",
+    "Interval",
     "Manifolds",
     "ReportCard",
     "Score",
+    "aupr",
+    "auroc",
+    "bootstrap",
     "class_recall",
     "class_shares",
+    "detection_scores",
     "energy_distance",
+    "false_alarm_rate",
     "gaussian_kernel",
     "median_distance",
     "mmd",
     "nearest_distance",
+    "pixel_auroc",
     "precision_recall_density_coverage",
     "relative_frobenius",
     "report_card",

@@ -65,10 +65,15 @@ class Encoder(nn.Module):
 
     def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The coarsest features, flattened: (batch, widths[-1] * points of the coarsest grid)."""
-        h = self.stem(gather(x, self.patch))
+        return F.silu(self.norm(self.maps(x, condition)[-1])).flatten(1)
+
+    def maps(self, x: Tensor, condition: Tensor | None = None) -> list[Tensor]:
+        """The features (batch, widths[level], *grid) of each level, fine to coarse."""
+        h, maps = self.stem(gather(x, self.patch)), []
         for level, block in enumerate(self.blocks):
             h = block(self.coarsen[level - 1](h) if level else h, condition)
-        return F.silu(self.norm(h)).flatten(1)
+            maps.append(h)
+        return maps
 
 
 class Decoder(nn.Module):

@@ -7,12 +7,14 @@ try:
 except ImportError as error:
     raise MissingExtraError("matplotlib", "viz") from error
 
+from genmech_fem.plotting.detection import detection_figure
 from genmech_fem.plotting.figures import histories, images, mesh_picture, parity, to_png
 from genmech_fem.plotting.latent import attention_picture, interpolation_strip, latent_map_picture, traversal_grid
 from genmech_fem.plotting.report_card import report_card_figure
 
 __all__ = [
     "attention_picture",
+    "detection_figure",
     "histories",
     "images",
     "interpolation_strip",

@@ -1,0 +1,105 @@
+"""A guard in front of a surrogate: microstructures unlike those that it was trained on.
+
+A network learns the effective stiffness of fibre cells from DOLFINx solves. It answers as readily for cells of other
+families, and worse. A detector that has seen nothing but fibres says which answers a solve should check. Run it with
+python examples/out_of_family.py  (three minutes).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from genmech_fem.adapters import pixel_stiffness
+from genmech_fem.anomaly import DescriptorDistance, Detector, PatchMemory
+from genmech_fem.generative import Architecture, Autoencoder
+from genmech_fem.metrics import auroc, relative_frobenius
+from genmech_fem.microstructure import BasicShapes, GaussianRandomField, PeriodicFibres, Voronoi
+from genmech_fem.nn import Encoder
+from genmech_fem.training import Batch, Normalizer, Recipe, TorusSymmetries, Trainable, fit
+
+import numpy as np
+import torch
+from torch import Tensor
+
+POINTS, RANGE = 32, (0.1, 0.4)  # pixels along a side, volume fractions
+FAMILIES: dict[str, Callable[[np.random.Generator], dict[str, np.ndarray]]] = {
+    "fibres": PeriodicFibres(POINTS, volume_fraction=RANGE),
+    "squares": BasicShapes(POINTS, ("square",), count=(4, 12)),
+    "random field": GaussianRandomField(POINTS, volume_fraction=RANGE),
+    "network of walls": Voronoi(POINTS, seeds=(4, 10), wall=(0.05, 0.1)),
+}
+
+
+class StiffnessNetwork(Trainable):
+    """Cells (batch, 1, nx, ny) to the upper triangle of C* (batch, 6) [GPa]."""
+
+    def __init__(self, points: int = POINTS) -> None:
+        super().__init__()
+        self.points, self.scale = points, Normalizer(6)
+        self.network = Encoder((1, points, points), 6, widths=(16, 32, 48), patch=2)
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"points": self.points}
+
+    def prepare(self, data: Batch) -> None:
+        """Fit the normalisation."""
+        self.scale.fit(data["stiffness"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Stiffness (batch, 6) [GPa]."""
+        return self.scale.denormalize(self.network(x))
+
+    def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+        """Mean square error of the normalised stiffness."""
+        return (self.network(batch["x"]) - self.scale.normalize(batch["stiffness"])).square().mean()
+
+
+def cells(family: str, n: int, seed: int) -> np.ndarray:
+    """Cells (n, nx, ny) of a family."""
+    return np.concatenate([FAMILIES[family](np.random.default_rng([seed, i]))["phase"] for i in range(n)])
+
+
+def tensor(phase: np.ndarray) -> Tensor:
+    """Images as samples (n, 1, nx, ny) of a network."""
+    return torch.as_tensor(phase, dtype=torch.float32)[:, None]
+
+
+def main(*, samples: int = 600, tested: int = 60, seconds: float = 40.0, seed: int = 0) -> dict[str, dict[str, float]]:
+    """Return for each family the median error of the surrogate and the AUROC of detectors against unseen fibres."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    solver = pixel_stiffness(POINTS)
+    phase, calibration = cells("fibres", samples, 0), tensor(cells("fibres", 100, 1))
+    x, stiffness = tensor(phase), torch.as_tensor(solver({"phase": phase})["stiffness"]).float()
+    surrogate, autoencoder = StiffnessNetwork(), Autoencoder((1, POINTS, POINTS), network=Architecture((16, 32)))
+    symmetries = TorusSymmetries({"x": "scalar", "stiffness": "mandel_triangle"})
+    for _ in fit(surrogate, {"x": x, "stiffness": stiffness}, Recipe(seconds=seconds, seed=seed), augment=symmetries):
+        pass
+    for _ in fit(autoencoder, {"x": x}, Recipe(seconds=seconds, seed=seed), augment=TorusSymmetries({"x": "scalar"})):
+        pass
+    detectors: dict[str, Detector] = {
+        "area": DescriptorDistance(autoencoder.shape, "area"),
+        "S2": DescriptorDistance(autoencoder.shape, "S2"),
+        "patches": PatchMemory(autoencoder),
+    }
+    for detector in detectors.values():
+        detector.fit_normal(x, calibration)
+    found, normal = {}, {}
+    for family in FAMILIES:
+        phase = cells(family, tested, 2)
+        exact = solver({"phase": phase})["stiffness"]
+        with torch.no_grad():
+            error = relative_frobenius(surrogate.eval()(tensor(phase)).double().numpy(), exact)
+        scores = {name: detector.score(tensor(phase)).numpy() for name, detector in detectors.items()}
+        normal = normal or scores
+        found[family] = {
+            "error [%]": 100 * float(np.median(error)),
+            "checked [%]": 100 * float((scores["patches"] > detectors["patches"].threshold()).mean()),
+            **{name: auroc(normal[name], some) for name, some in scores.items()},
+        }
+    return found
+
+
+if __name__ == "__main__":
+    for family, row in main().items():
+        print(family, ", ".join(f"{name} {value:.3g}" for name, value in row.items()))

@@ -1,0 +1,111 @@
+"""Anomalies by plain descriptors, without a network: what every detector has to beat."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from genmech_fem.anomaly.detector import Detector
+from genmech_fem.anomaly.distances import MahalanobisDistance
+
+LEAST = 1e-12
+
+
+class DescriptorDistance(Detector):
+    """Mahalanobis distance of a descriptor from that of normal samples.
+
+    Args:
+        shape: Shape (channels, *grid) of one sample.
+        descriptor: Name of one of `DESCRIPTORS`, or a function of samples (batch, channels, *grid) that returns
+            numbers (batch, size).
+    """
+
+    def __init__(self, shape: Sequence[int], descriptor: str | Callable[[Tensor], Tensor]) -> None:
+        super().__init__(shape)
+        if isinstance(descriptor, str) and descriptor not in DESCRIPTORS:
+            raise ValueError(f"DescriptorDistance: expected one of {', '.join(DESCRIPTORS)}, got '{descriptor}'")
+        self.descriptor = DESCRIPTORS[descriptor] if isinstance(descriptor, str) else descriptor
+        self.distance = MahalanobisDistance(self.descriptor(torch.zeros(1, *self.shape)).shape[1])
+
+    def learn(self, x: Tensor) -> None:
+        """Take mean and covariance of the descriptor."""
+        self.distance.fit(self.descriptor(x))
+
+    def evaluate(self, x: Tensor) -> tuple[Tensor, None]:
+        """Distance (batch,); there is no map."""
+        return self.distance(self.descriptor(x)), None
+
+
+def area(x: Tensor) -> Tensor:
+    """Mean of each channel (batch, channels): the area of phase 1."""
+    return x.flatten(2).mean(2)
+
+
+def statistics(x: Tensor) -> Tensor:
+    """Mean, standard deviation, skewness, kurtosis, least and largest value of each channel (batch, 6 channels)."""
+    values = x.flatten(2)
+    mean = values.mean(2, keepdim=True)
+    deviation = (values - mean).square().mean(2, keepdim=True).clamp(min=LEAST).sqrt()
+    unit = (values - mean) / deviation
+    high = [unit.pow(power).mean(2) for power in (3, 4)]
+    return torch.cat([mean[..., 0], deviation[..., 0], *high, values.amin(2), values.amax(2)], dim=1)
+
+
+def moments(x: Tensor) -> Tensor:
+    """Polar moments of the shape in each channel about its centre (batch, 3 channels), for values from 0 on.
+
+    The volume m, and the mean second and fourth powers of the distance from the centre in units of m^(1/d), which do
+    not change with position, rotation and size.
+    """
+    dimension = x.ndim - 2
+    places = torch.meshgrid(*[torch.arange(n, dtype=x.dtype, device=x.device) for n in x.shape[2:]], indexing="ij")
+    position = torch.stack([place.flatten() for place in places], dim=1)  # (points, axes)
+    values = x.flatten(2)
+    volume = values.sum(2, keepdim=True).clamp(min=LEAST)
+    centre = values @ position / volume  # (batch, channels, axes)
+    square = (position - centre[:, :, None]).square().sum(-1) / volume ** (2 / dimension)
+    powers = [(values * square**k).sum(2) / volume[..., 0] for k in (1, 2)]
+    return torch.cat([volume[..., 0], *powers], dim=1)
+
+
+def correlation(x: Tensor) -> Tensor:
+    """Two-point correlation S2 of each channel on the torus, in the mean over directions (batch, channels shells).
+
+    By Fourier sums as products with matrices, which ONNX Runtime knows.
+    """
+    real, imaginary = x, torch.zeros_like(x)
+    for axis in range(2, x.ndim):
+        real, imaginary = _fourier(real, imaginary, axis, -1.0)
+    real = (real.square() + imaginary.square()) / math.prod(x.shape[2:]) ** 2
+    imaginary = torch.zeros_like(x)
+    for axis in range(2, x.ndim):
+        real, imaginary = _fourier(real, imaginary, axis, 1.0)
+    return (real.flatten(2) @ _shells(x.shape[2:]).to(x)).flatten(1)
+
+
+def _fourier(real: Tensor, imaginary: Tensor, axis: int, sign: float) -> tuple[Tensor, Tensor]:
+    """Sum of values times exp(sign 2 pi i j k / n) along an axis."""
+    n = real.shape[axis]
+    number = torch.arange(n)
+    angle = (2 * math.pi / n) * (number[:, None] * number % n)
+    cosine, sine = (values.to(real) for values in (angle.cos(), sign * angle.sin()))
+    a, b = real.movedim(axis, -1), imaginary.movedim(axis, -1)
+    return (a @ cosine - b @ sine).movedim(-1, axis), (a @ sine + b @ cosine).movedim(-1, axis)
+
+
+def _shells(grid: Sequence[int]) -> Tensor:
+    """Matrix (points, shells) of the means over points at about the same distance on the torus, up to half a side."""
+    along = [torch.minimum(torch.arange(n), n - torch.arange(n)) for n in grid]
+    square = sum(distance**2 for distance in torch.meshgrid(*along, indexing="ij"))
+    shell = torch.as_tensor(square).double().sqrt().round().long().flatten()
+    member = shell[:, None] == torch.arange(min(grid) // 2 + 1)
+    return (member / member.sum(0)).float()
+
+
+DESCRIPTORS: dict[str, Callable[[Tensor], Tensor]] = {
+    "area": area,
+    "statistics": statistics,
+    "moments": moments,
+    "S2": correlation,
+}
