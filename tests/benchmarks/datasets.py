@@ -186,7 +186,7 @@ def overheads(size: int, seeds: list[int]) -> Iterator[Row]:
             LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
             Client(cluster) as client,
         ):
-            return cost(seed, Dask(client, batch=20, shared=shared))  # a second of solves would make 40
+            return cost(seed, Dask(client, batch=40, shared=shared))  # a second of solves, as it would choose
 
     engines: dict[str, Callable[[int], float]] = {
         "serial": lambda seed: cost(seed, None),
@@ -311,7 +311,7 @@ def main() -> None:
     images = (200, *IMAGES[1:]) if args.quick else IMAGES
     rows: list[Row] = []
     parts = (
-        speedups(size, [0] if args.quick else list(range(7))),
+        speedups(size, [0] if args.quick else 2 * list(range(7))),
         overheads(200 if args.quick else 600, seeds),
         kills(2 if args.quick else 5),
         memory(many),
