@@ -128,6 +128,7 @@ class _Run:
                 lr=recipe.learning_rate,
                 betas=model.betas,
                 weight_decay=recipe.weight_decay,
+                fused=True,
             )
             for player in dict.fromkeys(model.players)
         }
