@@ -6,15 +6,14 @@ python examples/out_of_family.py  (three minutes).
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from genmech_fem.adapters import pixel_stiffness
 from genmech_fem.anomaly import DescriptorDistance, Detector, PatchMemory
 from genmech_fem.generative import Architecture, Autoencoder
 from genmech_fem.metrics import auroc, relative_frobenius
 from genmech_fem.microstructure import BasicShapes, GaussianRandomField, PeriodicFibres, Voronoi
-from genmech_fem.nn import Encoder
-from genmech_fem.training import Batch, Normalizer, Recipe, TorusSymmetries, Trainable, fit
+from genmech_fem.surrogates import PropertySurrogate
+from genmech_fem.training import Recipe, TorusSymmetries, fit
 
 import numpy as np
 import torch
@@ -27,31 +26,6 @@ FAMILIES: dict[str, Callable[[np.random.Generator], dict[str, np.ndarray]]] = {
     "random field": GaussianRandomField(POINTS, volume_fraction=RANGE),
     "network of walls": Voronoi(POINTS, seeds=(4, 10), wall=(0.05, 0.1)),
 }
-
-
-class StiffnessNetwork(Trainable):
-    """Cells (batch, 1, nx, ny) to the upper triangle of C* (batch, 6) [GPa]."""
-
-    def __init__(self, points: int = POINTS) -> None:
-        super().__init__()
-        self.points, self.scale = points, Normalizer(6)
-        self.network = Encoder((1, points, points), 6, widths=(16, 32, 48), patch=2)
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"points": self.points}
-
-    def prepare(self, data: Batch) -> None:
-        """Fit the normalisation."""
-        self.scale.fit(data["stiffness"])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Stiffness (batch, 6) [GPa]."""
-        return self.scale.denormalize(self.network(x))
-
-    def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:  # noqa: ARG002
-        """Mean square error of the normalised stiffness."""
-        return (self.network(batch["x"]) - self.scale.normalize(batch["stiffness"])).square().mean()
 
 
 def cells(family: str, n: int, seed: int) -> np.ndarray:
@@ -71,9 +45,10 @@ def main(*, samples: int = 600, tested: int = 60, seconds: float = 40.0, seed: i
     solver = pixel_stiffness(POINTS)
     phase, calibration = cells("fibres", samples, 0), tensor(cells("fibres", 100, 1))
     x, stiffness = tensor(phase), torch.as_tensor(solver({"phase": phase})["stiffness"]).float()
-    surrogate, autoencoder = StiffnessNetwork(), Autoencoder((1, POINTS, POINTS), network=Architecture((16, 32)))
-    symmetries = TorusSymmetries({"x": "scalar", "stiffness": "mandel_triangle"})
-    for _ in fit(surrogate, {"x": x, "stiffness": stiffness}, Recipe(seconds=seconds, seed=seed), augment=symmetries):
+    surrogate = PropertySurrogate((1, POINTS, POINTS), 6, widths=(16, 32, 48), patch=2)
+    autoencoder = Autoencoder((1, POINTS, POINTS), network=Architecture((16, 32)))
+    symmetries = TorusSymmetries({"x": "scalar", "y": "mandel_triangle"})
+    for _ in fit(surrogate, {"x": x, "y": stiffness}, Recipe(seconds=seconds, seed=seed), augment=symmetries):
         pass
     for _ in fit(autoencoder, {"x": x}, Recipe(seconds=seconds, seed=seed), augment=TorusSymmetries({"x": "scalar"})):
         pass

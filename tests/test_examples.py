@@ -162,3 +162,10 @@ def test_shapes_of_equal_area_are_told_apart_by_their_second_moment():
 def test_an_autoencoder_finds_squares_of_equal_area():
     found = load("equal_area_shapes").main()
     assert found["autoencoder"]["square"] > 0.97
+
+
+def test_pretraining_saves_labels():
+    found = load("pretrain_and_adapt").main(pretraining=120, labels=(8, 32), tested=30, steps=(250, 60))
+    assert set(found) == {"as pretrained", "from nothing", "all weights", "head alone", "low-rank updates"}
+    assert found["all weights"][8][0] < 0.7 * found["from nothing"][8][0]
+    assert found["all weights"][32][0] < found["as pretrained"][0][0]

@@ -14,6 +14,7 @@ from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec, check
 from genmech_fem.problems.problem import Problem, digest
 from genmech_fem.problems.transient import TransientProblem
+from genmech_fem.problems.variational import VariationalProblem
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,41 @@ class ProblemModel:
         states = [sample["state"] for sample in samples]
         return self._gather(samples), lambda cotangents: self._pull_back(arrays, states, cotangents)
 
+    def potential(self, inputs: Arrays, states: Arrays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Potential energies of proposed states, and their gradients, without a solve.
+
+        Args:
+            inputs: The inputs.
+            states: The output that is the state, on a grid whose points are its dofs.
+
+        Returns:
+            Energies (batch,), and the gradient with respect to `states`, 0 where a Dirichlet condition holds.
+
+        Raises:
+            ContractError: Arrays do not match the specs, or no output has the dofs of the state one by one.
+            ValueError: The problem is not linear and symmetric.
+        """
+        if not isinstance(self.problem, VariationalProblem):
+            raise ValueError(f"potential: expected a VariationalProblem, got {type(self.problem).__name__}")
+        found = ((m.spec, _permutation(m.matrix)) for m in self._outputs if m.source == "state")
+        spec, dofs = next(((spec, dofs) for spec, dofs in found if dofs is not None), (None, None))
+        if spec is None or dofs is None:
+            raise ContractError(
+                "potential: expected an output with one value for each dof of the state, such as a field of degree 1 "
+                f"at the nodes of its mesh, got {[spec.name for spec in self.outputs]}"
+            )
+        arrays, given = check(inputs, self.inputs), check(states, (spec,), "state")[spec.name]
+        if len(given) != _batch(arrays):
+            raise ContractError(f"potential: expected states of {_batch(arrays)} samples, got {len(given)}")
+        energies, gradients = np.empty(len(given)), np.empty(given.shape)
+        for i, state in enumerate(given):
+            self._set(arrays, i)
+            owned = np.empty(self.problem.state.x.array.size)
+            owned[dofs] = state.ravel()
+            energies[i], gradient = self.problem.potential(owned)
+            gradients[i] = gradient[dofs].reshape(spec.shape)
+        return energies, {spec.name: gradients}
+
     def _pull_back(self, arrays: Arrays, states: list[np.ndarray], cotangents: Arrays) -> dict[str, np.ndarray]:
         given = check(cotangents, tuple(s for s in self.outputs if s.name in cotangents), "cotangent")
         gradients = {name: np.zeros(array.shape) for name, array in arrays.items()}
@@ -203,3 +239,12 @@ class ProblemModel:
 
 def _batch(arrays: Arrays) -> int:
     return len(next(iter(arrays.values())))
+
+
+def _permutation(matrix: sparse.csr_array) -> np.ndarray | None:
+    """The column of the one entry of each row, if all are 1 up to rounding and no two rows share a column."""
+    rows, columns = (abs(matrix) > 0.5).nonzero()
+    order = columns[np.argsort(rows)]
+    whole = sparse.csr_array((np.ones(len(order)), (np.arange(len(order)), order)), shape=matrix.shape)
+    single = matrix.shape[0] == matrix.shape[1] == len(np.unique(order)) == len(order)
+    return order if single and abs(matrix - whole).max() < 1e-9 else None

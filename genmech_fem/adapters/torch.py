@@ -89,6 +89,51 @@ class _Solve(torch.autograd.Function):
         )
 
 
+class PotentialEnergy(nn.Module):
+    """Potential energy of proposed states: a loss without labels, whose gradient is the residual of the solver.
+
+    Of all states with the right boundary values the solution has the lowest energy, and half the square of the energy
+    norm of its error is what another has more: E and Yu, The deep Ritz method (2018), doi:10.1007/s40304-018-0127-z,
+    here with the elements and the quadrature of the solver.
+
+    Args:
+        model: The solver, linear and symmetric; one output is its state, on a grid whose points are its dofs.
+    """
+
+    def __init__(self, model: ProblemModel) -> None:
+        super().__init__()
+        self._model = model
+
+    def forward(self, inputs: Mapping[str, Tensor], states: Mapping[str, Tensor]) -> Tensor:
+        """Energies (batch,) of states by name of the output (batch, *value_shape, *grid); no gradient for the inputs.
+
+        Raises:
+            ContractError: As of `ProblemModel.potential`.
+            ValueError: The same.
+        """
+        if len(states) != 1:
+            raise ContractError(f"PotentialEnergy: expected one state by name, got {sorted(states)}")
+        ((name, state),) = states.items()
+        return _Energy.apply(self._model, {n: _array(x) for n, x in inputs.items()}, name, state)
+
+
+class _Energy(torch.autograd.Function):
+    """The energy, and its gradient, which the same assembly gives."""
+
+    @staticmethod
+    def forward(ctx: Any, model: ProblemModel, inputs: Arrays, name: str, state: Tensor) -> Tensor:
+        energies, gradients = model.potential(inputs, {name: _array(state)})
+        ctx.save_for_backward(torch.as_tensor(gradients[name]).to(state))
+        return torch.as_tensor(energies).to(state)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        weight = cotangents[0].reshape(-1, *[1] * (gradient.ndim - 1))
+        return None, None, None, weight * gradient
+
+
 def _linearize(model: DifferentiableForwardModel, arrays: Arrays) -> tuple[Mapping[str, np.ndarray], _PullBack]:
     if isinstance(model, ProblemModel):
         return model.linearize(arrays)

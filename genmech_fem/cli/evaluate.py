@@ -1,4 +1,4 @@
-"""``genmech evaluate``: the report card of a generator, from its samples and real images."""
+"""``genmech evaluate``: the report card of a generator, or the card of a surrogate."""
 
 import argparse
 import importlib
@@ -11,6 +11,8 @@ from zipfile import BadZipFile
 import numpy as np
 from tqdm import tqdm
 
+from genmech_fem import plugins
+from genmech_fem.cli.model_card import assessed, opened, page, read_pairs, write_card
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.datasets import Store, read_splits, write_atomic
 from genmech_fem.errors import DatasetError
@@ -26,9 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     where = "folder of a data set (FOLDER:PART for a part of its split), .npy, or .npz"
     parser.add_argument(
-        "samples", help=f"samples of the generator: {where}, array 'phase'; or the generator itself, .safetensors"
+        "samples",
+        help=f"samples of the generator: {where}, array 'phase'; or the generator itself, or a surrogate, .safetensors",
     )
-    parser.add_argument("reference", help="real images that the generator has not seen, twice as many: the same")
+    parser.add_argument(
+        "reference",
+        help="real images that the generator has not seen, twice as many; or samples that judge a surrogate: the same",
+    )
     parser.add_argument("--training", help="what the generator has learned from, to find copies: the same")
     parser.add_argument(
         "--count", type=int, metavar="N", help=f"use the first N samples (default: all, or {DRAWN} of a generator)"
@@ -42,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     """Score, print the table and write the files."""
     if args.count is not None and args.count < 1:
         raise ValueError(f"--count: expected at least 1, got {args.count}")
+    if _is_surrogate(args.samples):
+        return _surrogate(args)
     samples = read_images(args.samples, args.count)
     reference = read_images(args.reference)
     training = read_images(args.training) if args.training else None
@@ -68,6 +76,33 @@ def run(args: argparse.Namespace) -> int:
     print(text)
     if args.out:
         _write(card, text, args.out)
+    return 0
+
+
+def _is_surrogate(source: str) -> bool:
+    """Whether a file holds a model of the group of surrogates."""
+    if not source.endswith(".safetensors"):
+        return False
+    from genmech_fem.training import load_weights
+
+    names = {target.rpartition(":")[2] for _, target in plugins.targets("surrogates")}
+    return load_weights(Path(source))[0].get("model") in names
+
+
+def _surrogate(args: argparse.Namespace) -> int:
+    """The card of a surrogate on the samples of the reference."""
+    model, notes = opened(Path(args.samples))
+    names = [model.inputs[0].name, model.outputs[0].name]
+    asked, known = (
+        None if source is None else tuple(read_pairs(source, names, count)[2][name] for name in names)
+        for source, count in ((args.reference, args.count), (args.training, None))
+    )
+    found = assessed(model, asked, known)
+    text = page(notes, found, args.reference)
+    print(text)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        write_card(args.out, text, notes, found, asked)
     return 0
 
 

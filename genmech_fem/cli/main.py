@@ -14,6 +14,7 @@ INTERRUPTED = 130
 BAD_INPUT = 2
 
 DATA = "genmech_fem.cli.data"
+TRAIN = "genmech_fem.cli.train"
 COMMANDS = {
     ("demo",): ("genmech_fem.cli.demo", "the closed loop: data, training, ONNX, inverse design, verification, report"),
     ("verify", "mechanical-mnist"): ("genmech_fem.cli.mechanical_mnist", "compare DOLFINx with published energies"),
@@ -23,7 +24,12 @@ COMMANDS = {
     ("data", "split"): (DATA, "split a data set by content into training, validation and test"),
     ("data", "export"): (DATA, "write a data set for other tools: The Well, VTKHDF, netCDF"),
     ("data", "import"): (DATA, "make a data set of the published files of Mechanical MNIST"),
-    ("evaluate",): ("genmech_fem.cli.evaluate", "score samples of a generator against real ones"),
+    ("train",): (TRAIN, "train a surrogate on a data set; writes the model, its ONNX file and its card"),
+    ("finetune",): (TRAIN, "train a surrogate further on other samples: all of it, its head, or low-rank updates"),
+    ("evaluate",): (
+        "genmech_fem.cli.evaluate",
+        "score a generator against real images, or a surrogate on solved samples",
+    ),
     ("anomaly",): ("genmech_fem.cli.anomaly", "learn what normal fields look like, and judge others"),
     ("mesh",): ("genmech_fem.cli.mesh", "make a conforming mesh from an image"),
     ("plugins",): ("genmech_fem.cli.plugins", "list the plugins of every group"),

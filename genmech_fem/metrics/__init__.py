@@ -23,6 +23,7 @@ from genmech_fem.metrics.distributions import (
     wasserstein,
 )
 from genmech_fem.metrics.effective import EffectiveProperties, solve_each
+from genmech_fem.metrics.field_errors import nearest_neighbour, quantiles, relative_l2, untrained_predictions
 from genmech_fem.metrics.image_set import ImageSet
 from genmech_fem.metrics.image_statistics import ImageStatistics
 from genmech_fem.metrics.memorization import nearest_distance
@@ -49,13 +50,17 @@ __all__ = [
     "median_distance",
     "mmd",
     "nearest_distance",
+    "nearest_neighbour",
     "pixel_auroc",
     "precision_recall_density_coverage",
+    "quantiles",
     "relative_frobenius",
+    "relative_l2",
     "report_card",
     "solve_each",
     "standardize",
     "symmetric_matrix",
+    "untrained_predictions",
     "upper_triangle",
     "vendi_score",
     "wasserstein",

@@ -39,6 +39,12 @@ def sinusoidal_positions(grid: Sequence[int], features: int) -> Tensor:
     return torch.cat([phase.sin(), phase.cos()], dim=2).flatten(1)
 
 
+def check_heads(features: int, heads: int) -> None:
+    """Raise a ValueError unless `heads` divides `features`."""
+    if heads < 1 or features % heads:
+        raise ValueError(f"heads: expected a divisor of the {features} features, got {heads}")
+
+
 class Attention(nn.Module):
     r"""Multi-head attention :math:`\mathrm{softmax}(Q K^T / \sqrt{d}) V` of x to itself or to a context.
 
@@ -53,8 +59,7 @@ class Attention(nn.Module):
 
     def __init__(self, features: int, heads: int, *, causal: bool = False) -> None:
         super().__init__()
-        if heads < 1 or features % heads:
-            raise ValueError(f"Attention.heads: expected a divisor of the {features} features, got {heads}")
+        check_heads(features, heads)
         self.heads, self.causal = heads, causal
         self.query = nn.Linear(features, features)
         self.key_value = nn.Linear(features, 2 * features)

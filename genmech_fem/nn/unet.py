@@ -22,11 +22,11 @@ from genmech_fem.nn.blocks import (
 
 
 class UNet(nn.Module):
-    """Compact U-Net on grids of any size that `stride` divides.
+    """Compact U-Net on grids of any size; a periodic one on those that `stride` divides.
 
-    Grids are halved by convolutions of 2 points a side and stride 2 and doubled by repeating each
-    point: neither looks across the border, so with circular padding the network
-    commutes with every torus shift by a multiple of `stride` (bilinear doubling,
+    Other grids are continued by their last values up to the next multiple of the stride. Grids are halved by
+    convolutions of 2 points a side and stride 2 and doubled by repeating each point: neither looks across the border,
+    so with circular padding the network commutes with every torus shift by a multiple of `stride` (bilinear doubling,
     which clamps at the border, would not).
 
     Args:
@@ -60,6 +60,7 @@ class UNet(nn.Module):
         for width in channels:
             check_channels(width)
         self.channels, self.patch, self.condition_features = tuple(channels), patch, condition_features
+        self.padding_mode = padding_mode
 
         def block(width_in: int, width_out: int) -> ResidualBlock:
             return ResidualBlock(
@@ -95,13 +96,18 @@ class UNet(nn.Module):
             condition: Conditioning vector (batch, condition_features).
 
         Raises:
-            ValueError: The grid is not a multiple of `stride`, or the condition is missing
+            ValueError: The grid is periodic and not a multiple of `stride`, or the condition is missing
                 or unwanted.
         """
-        return self.project(self.features(x, condition)[-1])
+        grid = x.shape[2:]
+        missing = [-points % self.stride for points in grid]
+        if not any(missing) or self.padding_mode == "circular":
+            return self.project(self.features(x, condition)[-1])
+        continued = F.pad(x, [n for points in reversed(missing) for n in (0, points)], mode="replicate")
+        return self.project(self.features(continued, condition)[-1])[(..., *map(slice, grid))]
 
     def features(self, x: Tensor, condition: Tensor | None = None) -> list[Tensor]:
-        """Features (batch, channels, ...) of every level on the way up, coarse to fine."""
+        """Features (batch, channels, ...) of every level on the way up, coarse to fine; `stride` divides the grid."""
         self._check(x, condition)
         h = self.stem(gather(x, self.patch))
         skips = []

@@ -195,6 +195,37 @@ class VariationalProblem(Problem):
             dofs[:] = before
         return max(values) if np.isfinite(values).all() else float("inf")
 
+    def potential(self, state: np.ndarray) -> tuple[float, np.ndarray]:
+        r"""Potential energy :math:`\tfrac{1}{2} a(u, u) - L(u)` of a state, and its gradient.
+
+        The gradient (dofs,) is 0 in Dirichlet rows. Of all states with the right Dirichlet values the solution has the
+        lowest energy; another exceeds it by half the square of the energy norm of its error.
+
+        Raises:
+            ContractError: The state has the wrong shape.
+            ValueError: The problem is not linear and symmetric.
+        """
+        if not (self.linear and self._options.symmetric):
+            raise ValueError("potential: expected a linear problem with SolverOptions(symmetric=True), got another")
+        dofs = self.state.x.array
+        given, before = self._checked_state(state).copy(), dofs.copy()
+        try:
+            dofs[:] = given
+            force = self._assembled(self._residual)
+            load = np.zeros(self._owned) if self._loads is None else self._assembled(self._loads)
+        finally:
+            dofs[:] = before
+        gradient = np.zeros_like(given)
+        gradient[: self._owned] = np.where(self._holder >= 0, 0.0, force)
+        return 0.5 * self._comm.allreduce(float(given[: self._owned] @ (force + load))), gradient
+
+    def _assembled(self, form: fem.Form) -> np.ndarray:
+        """A vector without Dirichlet conditions (owned dofs,)."""
+        self._vector.array[:] = 0.0
+        fem.assemble_vector(self._vector.array, form)
+        self._vector.scatter_reverse(la.InsertMode.add)
+        return self._vector.array[: self._owned].copy()
+
     def _solve_nonlinear(self, before: np.ndarray) -> None:
         newton, loads = self._options.newton, self._options.newton.loads
         going_on = self._unloaded is not None and self._unloaded.holds()  # only the loads have changed

@@ -12,13 +12,14 @@ from genmech_fem.training.log import read_log
 from genmech_fem.training.models import load_model, save_model
 from genmech_fem.training.normalization import Normalizer
 from genmech_fem.training.recipe import Recipe
-from genmech_fem.training.symmetry import TorusSymmetries
+from genmech_fem.training.symmetry import Mirrors, TorusSymmetries
 from genmech_fem.training.trainable import Batch, Trainable
 from genmech_fem.training.weights import load_weights, save_weights
 
 __all__ = [
     "Augment",
     "Batch",
+    "Mirrors",
     "Normalizer",
     "Progress",
     "Recipe",

@@ -1,11 +1,11 @@
-"""Random symmetries of the square torus: shifts, mirrors and quarter turns.
+"""Random symmetries of the square torus, shifts, mirrors and quarter turns, and mirrors alone.
 
 Symmetric second-order tensors are Mandel vectors (11, 22, sqrt(2) 12): Mehrabadi and
 Cowin (1990), doi:10.1093/qjmam/43.1.15.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Literal
 
@@ -18,6 +18,10 @@ type Role = Literal["scalar", "vector", "mandel_vector", "mandel_matrix", "mande
 """How channels turn: ``"mandel_matrix"`` is a 3x3 matrix row by row, ``"mandel_triangle"`` the
 upper triangle 11, 12, 13, 22, 23, 33 of a symmetric one."""
 
+type Element = tuple[bool, bool, bool]
+"""Whether the axes change places, and which of them are then reversed."""
+
+SQUARE: list[Element] = list(product((False, True), repeat=3))
 ROLES: dict[str, int] = {"scalar": 1, "vector": 2, "mandel_vector": 3, "mandel_matrix": 9, "mandel_triangle": 6}
 
 
@@ -35,10 +39,7 @@ class TorusSymmetries:
     """
 
     def __init__(self, roles: Mapping[str, Role | tuple[Role, ...]]) -> None:
-        self.roles = {name: role if isinstance(role, tuple) else (role,) for name, role in roles.items()}
-        unknown = {name: role for name, role in self.roles.items() if not set(role) <= set(ROLES)}
-        if unknown:
-            raise ValueError(f"TorusSymmetries: expected roles out of {', '.join(ROLES)}, got {unknown}")
+        self.roles = _known(roles, "TorusSymmetries")
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Move all tensors of a batch alike.
@@ -46,24 +47,70 @@ class TorusSymmetries:
         Raises:
             ValueError: The names, the channels or the grids do not fit the roles.
         """
-        self._check(batch)
+        _check(batch, self.roles, "TorusSymmetries", square=True)
         fields = [x for x in batch.values() if x.ndim == 4]
         samples, size = len(next(iter(batch.values()))), fields[0].shape[-1] if fields else 1
         device = generator.device
-        element = torch.randint(8, (samples,), generator=generator, device=device)
+        element = torch.randint(len(SQUARE), (samples,), generator=generator, device=device)
         shift = torch.randint(size, (samples, 2), generator=generator, device=device)
-        return {name: _move(x, self.roles[name], element, shift) for name, x in batch.items()}
+        moved = {name: _turn(x, self.roles[name], element, SQUARE) for name, x in batch.items()}
+        return {name: _roll(x, shift) if x.ndim == 4 else x for name, x in moved.items()}
 
-    def _check(self, batch: Batch) -> None:
-        if set(batch) != set(self.roles):
-            raise ValueError(f"TorusSymmetries: expected the tensors {sorted(self.roles)}, got {sorted(batch)}")
-        for name, x in batch.items():
-            channels = sum(ROLES[role] for role in self.roles[name])
-            if x.shape[1] != channels or x.ndim not in (2, 4) or (x.ndim == 4 and x.shape[2] != x.shape[3]):
-                raise ValueError(
-                    f"TorusSymmetries: '{name}' is a {' and '.join(self.roles[name])}: expected (batch, {channels}) or "
-                    f"(batch, {channels}, n, n), got {tuple(x.shape)}"
-                )
+
+class Mirrors:
+    """Augmentation: mirror each sample at random, where a body and its supports are their own mirror images.
+
+    Tensors (batch, channels, nx, ny) are mirrored on the grid and in their channels, tensors (batch, channels) only in
+    their channels. Shear strains may be given without the factor of Mandel: mirrors only change signs.
+
+    Args:
+        roles: How each tensor of a batch turns, by name; several roles where its channels are several things.
+        axes: Axes that may be reversed: 0 for x, 1 for y.
+
+    Raises:
+        ValueError: A role or an axis is unknown.
+    """
+
+    def __init__(self, roles: Mapping[str, Role | tuple[Role, ...]], axes: Sequence[int] = (0, 1)) -> None:
+        self.roles = _known(roles, "Mirrors")
+        if not axes or not set(axes) <= {0, 1}:
+            raise ValueError(f"Mirrors: expected axes out of 0 and 1, got {axes}")
+        kept = {0, 1} - set(axes)
+        self.elements = [element for element in SQUARE if not element[0] and not any(element[1 + a] for a in kept)]
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Mirror all tensors of a batch alike.
+
+        Raises:
+            ValueError: The names or the channels do not fit the roles.
+        """
+        _check(batch, self.roles, "Mirrors", square=False)
+        samples = len(next(iter(batch.values())))
+        element = torch.randint(len(self.elements), (samples,), generator=generator, device=generator.device)
+        return {name: _turn(x, self.roles[name], element, self.elements) for name, x in batch.items()}
+
+
+def _known(roles: Mapping[str, Role | tuple[Role, ...]], name: str) -> dict[str, tuple[Role, ...]]:
+    """The roles, each a tuple."""
+    found = {tensor: role if isinstance(role, tuple) else (role,) for tensor, role in roles.items()}
+    unknown = {tensor: role for tensor, role in found.items() if not set(role) <= set(ROLES)}
+    if unknown:
+        raise ValueError(f"{name}: expected roles out of {', '.join(ROLES)}, got {unknown}")
+    return found
+
+
+def _check(batch: Batch, roles: Mapping[str, tuple[Role, ...]], name: str, *, square: bool) -> None:
+    if set(batch) != set(roles):
+        raise ValueError(f"{name}: expected the tensors {sorted(roles)}, got {sorted(batch)}")
+    for tensor, x in batch.items():
+        channels = sum(ROLES[role] for role in roles[tensor])
+        grid = "n, n" if square else "nx, ny"
+        fits = x.ndim in (2, 4) and x.shape[1] == channels
+        if not fits or (square and x.ndim == 4 and x.shape[2] != x.shape[3]):
+            raise ValueError(
+                f"{name}: '{tensor}' is a {' and '.join(roles[tensor])}: expected (batch, {channels}) or "
+                f"(batch, {channels}, {grid}), got {tuple(x.shape)}"
+            )
 
 
 def representation(role: Role, R: Tensor) -> Tensor:
@@ -89,19 +136,20 @@ def representation(role: Role, R: Tensor) -> Tensor:
     return full[3 * rows + columns] @ spread
 
 
-def _move(x: Tensor, roles: tuple[Role, ...], element: Tensor, shift: Tensor) -> Tensor:
-    moved = torch.empty_like(x)
-    for index, (swap, flip_x, flip_y) in enumerate(product((False, True), repeat=3)):
+def _turn(x: Tensor, roles: tuple[Role, ...], element: Tensor, elements: Sequence[Element]) -> Tensor:
+    """Turn each sample by its own element of a group."""
+    turned = torch.empty_like(x)
+    for index, (swap, flip_x, flip_y) in enumerate(elements):
         chosen = element == index
         R = torch.diag(torch.tensor([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0]))
-        turned = R.flip(1) if swap else R
-        rho = torch.block_diag(*(representation(role, turned) for role in roles)).to(x)  # type: ignore[no-untyped-call]
+        R = R.flip(1) if swap else R
+        rho = torch.block_diag(*(representation(role, R) for role in roles)).to(x)  # type: ignore[no-untyped-call]
         part = torch.einsum("ij,bj...->bi...", rho, x[chosen])
         if x.ndim == 4:
             part = part.transpose(2, 3) if swap else part
             part = part.flip([axis for axis, flip in ((2, flip_x), (3, flip_y)) if flip])
-        moved[chosen] = part
-    return _roll(moved, shift) if x.ndim == 4 else moved
+        turned[chosen] = part
+    return turned
 
 
 def _roll(x: Tensor, shift: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from genmech_fem.training import TorusSymmetries
+from genmech_fem.training import Mirrors, TorusSymmetries
 from genmech_fem.training.symmetry import ROLES, representation
 
 TURNS = [torch.tensor(R, dtype=torch.float64) for R in ([[0, -1], [1, 0]], [[-1, 0], [0, 1]], [[0, 1], [1, 0]])]
@@ -99,3 +99,34 @@ def test_a_tensor_of_several_roles_turns_like_its_parts():
     moved = both({"c": torch.cat([scalar, triangle], dim=1)}, torch.Generator().manual_seed(1))["c"]
     expected = alone({"c": triangle}, torch.Generator().manual_seed(1))["c"]
     torch.testing.assert_close(moved, torch.cat([scalar, expected], dim=1))
+
+
+def test_mirrors_keep_what_is_exact_for_a_plate_in_tension():
+    """The strain of u = (x^2 y, y^3) in a box: the mirrored field is the field of the mirrored displacement."""
+    x, y = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-2, 2, 7), indexing="ij")
+    strain = torch.stack([2 * x * y, 3 * y**2, x**2 / 2])[None]
+    generator = torch.Generator().manual_seed(0)
+    many = strain.expand(40, 3, 5, 7)
+    found = Mirrors({"strain": "mandel_vector"})({"strain": many}, generator)["strain"]
+    # u_x(-x, y) = -(x^2 y): 11 and 12 change their sign on the mirrored grid as written below
+    by_x = torch.stack([-2 * x * y, 3 * y**2, -(x**2) / 2])
+    by_y = torch.stack([-2 * x * y, 3 * y**2, -(x**2) / 2])
+    both = torch.stack([2 * x * y, 3 * y**2, x**2 / 2])
+    kinds = [any(torch.allclose(one, kind, atol=1e-6) for kind in (strain[0], by_x, by_y, both)) for one in found]
+    assert all(kinds)
+    only = Mirrors({"strain": "mandel_vector"}, axes=(1,))
+    seen = only({"strain": many}, generator)["strain"]
+    assert len(torch.unique(seen.flatten(1), dim=0)) == 2
+
+
+def test_mirrors_reverse_only_the_axes_they_are_given():
+    ramp = torch.arange(6.0).reshape(1, 1, 2, 3).expand(30, 1, 2, 3)
+    generator = torch.Generator().manual_seed(0)
+    for axes, expected in (((0,), 2), ((1,), 2), ((0, 1), 4)):
+        found = Mirrors({"x": "scalar"}, axes)({"x": ramp}, generator)["x"]
+        assert len(torch.unique(found.flatten(1), dim=0)) == expected
+        assert (found.flatten(1).sort(1).values == torch.arange(6.0)).all()
+    with pytest.raises(ValueError, match="axes out of 0 and 1, got"):
+        Mirrors({"x": "scalar"}, (2,))
+    with pytest.raises(ValueError, match=r"'x' is a vector: expected \(batch, 2\) or \(batch, 2, nx, ny\)"):
+        Mirrors({"x": "vector"})({"x": ramp}, generator)

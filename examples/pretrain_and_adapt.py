@@ -1,0 +1,101 @@
+"""How many labels does pretraining save?
+
+A network learns the effective stiffness of random two-phase cells, of which DOLFINx solves many. Then it has to learn
+cells of stiff fibres in a softer matrix, of which few are solved: from nothing, or from what it knows, with all of its
+weights, its head alone, or low-rank updates. Run it with  python examples/pretrain_and_adapt.py  (four minutes).
+"""
+
+import copy
+from collections.abc import Callable
+
+from genmech_fem.adapters import pixel_stiffness
+from genmech_fem.metrics import quantiles, relative_l2
+from genmech_fem.microstructure import GaussianRandomField, PeriodicFibres
+from genmech_fem.surrogates import PropertySurrogate, learning_curve, low_rank, only
+from genmech_fem.training import Batch, Recipe, TorusSymmetries, Trainable, fit
+
+import numpy as np
+import torch
+
+POINTS = 32
+FAMILIES = {
+    "random fields": (GaussianRandomField(POINTS, volume_fraction=(0.1, 0.6)), (3.5, 0.35), (70.0, 0.22)),
+    "fibres": (PeriodicFibres(POINTS, volume_fraction=(0.1, 0.4)), (2.5, 0.4), (200.0, 0.25)),
+}
+SYMMETRIES = TorusSymmetries({"x": "scalar", "y": "mandel_triangle"})
+
+
+def solved(family: str, count: int, stream: int) -> Batch:
+    """Cells with the stiffness that DOLFINx finds, in units of the matrix's Young's modulus."""
+    draw, matrix, inclusion = FAMILIES[family]
+    phase = np.concatenate([draw(np.random.default_rng([stream, i]))["phase"] for i in range(count)])
+    stiffness = pixel_stiffness(POINTS, matrix, inclusion)({"phase": phase})["stiffness"] / matrix[0]
+    return {"x": torch.as_tensor(phase).float()[:, None], "y": torch.as_tensor(stiffness).float()}
+
+
+def network() -> PropertySurrogate:
+    """An untrained network."""
+    return PropertySurrogate((1, POINTS, POINTS), 6, head="positive", widths=(16, 32, 48), patch=2)
+
+
+def adapted(model: Trainable, way: str) -> Trainable:
+    """A copy of a model that may change in this way."""
+    model = copy.deepcopy(model).train()
+    if way == "low-rank updates":
+        low_rank(model, 4)
+    elif way == "head alone":
+        only(model, ["read*"])
+    return model
+
+
+def main(
+    *,
+    pretraining: int = 1000,
+    labels: tuple[int, ...] = (8, 16, 32, 64, 128, 256),
+    tested: int = 200,
+    steps: tuple[int, int] = (1500, 300),
+    seeds: tuple[int, ...] = (0,),
+) -> dict[str, dict[int, list[float]]]:
+    """Return for each way the median relative error on unseen fibre cells, by number of labels, for each seed."""
+    torch.set_num_threads(1)
+    known, data, asked = (
+        solved("random fields", pretraining, 0),
+        solved("fibres", max(labels), 1),
+        solved("fibres", tested, 2),
+    )
+
+    def score(model: Trainable) -> float:
+        with torch.no_grad():
+            return quantiles(relative_l2(model(asked["x"]).double().numpy(), asked["y"].double().numpy()))["median"]
+
+    before: dict[int, Trainable] = {}
+    for seed in seeds:
+        torch.manual_seed(seed)
+        before[seed] = network()
+        for _ in fit(before[seed], known, Recipe(steps[0], learning_rate=3e-3, seed=seed), augment=SYMMETRIES):
+            pass
+    ways: dict[str, Callable[[int], Trainable]] = {
+        "from nothing": lambda seed: network(),  # noqa: ARG005
+        **{
+            way: lambda seed, way=way: adapted(before[seed], way)
+            for way in ("all weights", "head alone", "low-rank updates")
+        },
+    }
+    found: dict[str, dict[int, list[float]]] = {"as pretrained": {0: [score(before[seed]) for seed in seeds]}}
+    for way, make in ways.items():
+        rates = {"from nothing": 3e-3, "all weights": 1e-3}
+
+        def recipe(count: int, seed: int, rate: float = rates.get(way, 3e-3)) -> Recipe:
+            return Recipe(steps[1], batch_size=min(8, count), learning_rate=rate, seed=seed)
+
+        found[way] = {}
+        for point in learning_curve(make, data, labels, recipe, score, seeds=seeds, augment=SYMMETRIES):
+            found[way].setdefault(point.labels, []).append(point.score)
+    return found
+
+
+if __name__ == "__main__":
+    for way, row in main().items():
+        print(
+            f"{way:18}", ", ".join(f"{count} labels {100 * np.median(errors):.2f} %" for count, errors in row.items())
+        )
