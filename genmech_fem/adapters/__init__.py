@@ -34,7 +34,7 @@ from genmech_fem.adapters.problem_model import (
     sample_state,
 )
 from genmech_fem.adapters.pyvista import grid_to_pyvista, to_pyvista
-from genmech_fem.adapters.ready import conduction, pixel_stiffness, tension
+from genmech_fem.adapters.ready import conduction, darcy, pixel_stiffness, tension
 from genmech_fem.adapters.sampling import ExpressionSampling, Sampling, locate, sample_gradients, sample_values
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "cell_means",
     "cell_values",
     "conduction",
+    "darcy",
     "dolfinx_mesh",
     "grid_to_pyvista",
     "interpolation_matrix",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from genmech_fem.adapters.homogenization import EPOXY, GLASS, Material, pixel_mesh
+from genmech_fem.adapters.interpolation import interpolation_matrix
 from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values, sample_state
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec
 from genmech_fem.forward import ForwardModel, FunctionModel, compose
@@ -63,6 +64,31 @@ def conduction(resolution: int = 64, matrix: float = 1.0, inclusion: float = 10.
     effective = as_vector(ScalarSpec("effective_conductivity", 1, "W/(m K)"), "dissipation")
     outputs = sample_state(problem.state, temperature), effective
     return _two_phase(problem, resolution, {"conductivity": (matrix, inclusion)}, outputs)
+
+
+def darcy(points: int = 421, every: int = 5) -> ForwardModel:
+    """Darcy flow in the unit square under the source 1, with the pressure 0 at its border: a benchmark of operators.
+
+    Input ``permeability`` (batch, points, points) at the nodes, of which a cell takes the mean; output ``pressure``
+    (batch, n, n) at every few of them, n = (points - 1) / every + 1.
+
+    Args:
+        points: Nodes along each side.
+        every: Of how many nodes along a side one is kept.
+
+    Raises:
+        ValueError: `every` does not divide the intervals between the points.
+    """
+    if points < 3 or every < 1 or (points - 1) % every:
+        raise ValueError(f"darcy: expected a divisor of the {points - 1} intervals as every, got {every}")
+    problem = diffusion(pixel_mesh(points - 1))
+    nodes = _corners(points - 1)
+    given = FieldSpec("permeability", nodes)
+    middles = problem.controls["conductivity"].function_space.tabulate_dof_coordinates()[:, :2]
+    means = interpolation_matrix(nodes, middles)
+    pressure = FieldSpec("pressure", _corners((points - 1) // every))
+    inputs = (LinearMap(given, "conductivity", means),)
+    return ProblemModel(problem, inputs, (sample_state(problem.state, pressure),))
 
 
 def pixel_stiffness(

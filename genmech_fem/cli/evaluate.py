@@ -93,10 +93,8 @@ def _surrogate(args: argparse.Namespace) -> int:
     """The card of a surrogate on the samples of the reference."""
     model, notes = opened(Path(args.samples))
     names = [model.inputs[0].name, model.outputs[0].name]
-    asked, known = (
-        None if source is None else tuple(read_pairs(source, names, count)[2][name] for name in names)
-        for source, count in ((args.reference, args.count), (args.training, None))
-    )
+    asked = read_pairs(args.reference, names, args.count)
+    known = read_pairs(args.training, names) if args.training else None
     found = assessed(model, asked, known)
     text = page(notes, found, args.reference)
     print(text)

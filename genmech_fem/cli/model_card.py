@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,15 @@ WORST = 4  # cases with a picture
 SHOWN = 6  # numbers of an output with a picture
 
 
-def read_pairs(
-    source: str, names: list[str], count: int | None = None
-) -> tuple[Store, np.ndarray, dict[str, np.ndarray]]:
-    """The store ``FOLDER[:PART]``, the numbers of its samples, and the arrays of these names.
+type Pairs = tuple[np.ndarray, np.ndarray]
+"""Inputs and outputs (samples, ...)."""
+
+
+def open_part(source: str) -> tuple[Store, np.ndarray]:
+    """The store ``FOLDER[:PART]``, and the numbers of its samples.
 
     Raises:
-        DatasetError: There is no such store, part or array, or nothing in it.
+        DatasetError: There is no such store or part.
     """
     folder, colon, part = source.rpartition(":")
     store = Store.open(folder if colon and Path(folder).is_dir() else source)
@@ -38,7 +40,18 @@ def read_pairs(
         if part not in parts:
             raise DatasetError(f"{folder}: expected a part of its split, one of {sorted(parts)}, got '{part}'")
         numbers = np.intersect1d(parts[part], numbers)
-    return store, *store.read(numbers[:count], names)
+    return store, numbers
+
+
+def read_pairs(source: str, names: Sequence[str], count: int | None = None) -> Pairs:
+    """The first samples of two arrays.
+
+    Raises:
+        DatasetError: See `open_part`, or an array is unknown.
+    """
+    store, numbers = open_part(source)
+    arrays = store.read(numbers[:count], names)[1]
+    return arrays[names[0]], arrays[names[1]]
 
 
 def predict(model: "TorchModel", x: np.ndarray) -> tuple[np.ndarray, float]:
@@ -64,9 +77,7 @@ def opened(path: Path) -> "tuple[TorchModel, dict[str, Any]]":
     return TorchModel(model, (from_json(notes["input"]),), (from_json(notes["output"]),)), notes
 
 
-def assessed(
-    model: "TorchModel", asked: tuple[np.ndarray, np.ndarray], known: tuple[np.ndarray, np.ndarray] | None
-) -> dict[str, Any]:
+def assessed(model: "TorchModel", asked: Pairs, known: Pairs | None) -> dict[str, Any]:
     """Relative L2 errors of the surrogate, and of what needs no training where training samples are known."""
     import torch
 
@@ -119,9 +130,7 @@ def page(notes: Mapping[str, Any], found: Mapping[str, Any], source: str) -> str
     return "\n".join(lines)
 
 
-def write_card(
-    folder: Path, text: str, notes: Mapping[str, Any], found: Mapping[str, Any], asked: tuple[np.ndarray, np.ndarray]
-) -> None:
+def write_card(folder: Path, text: str, notes: Mapping[str, Any], found: Mapping[str, Any], asked: Pairs) -> None:
     """Write card.md, card.json and worst.png, the samples with the largest errors."""
     from genmech_fem.plotting import images, parity, to_png
 

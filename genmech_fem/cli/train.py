@@ -2,19 +2,20 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from genmech_fem.cli.model_card import assessed, opened, page, read_pairs, write_card
+from genmech_fem.cli.model_card import Pairs, assessed, open_part, opened, page, read_pairs, write_card
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, Spec, from_json, to_json
 
 if TYPE_CHECKING:
+    from genmech_fem.nn import PaddingMode
     from genmech_fem.surrogates import GridSurrogate, PropertySurrogate
 
 NETWORKS = ("unet", "fourier", "vision_transformer", "point_transformer")
@@ -51,12 +52,13 @@ def run(args: argparse.Namespace) -> int:
     """Train a new surrogate."""
     import torch
 
-    store, numbers, arrays = read_pairs(args.dataset, [args.input, args.output], args.count)
-    given, sought = (next(spec for spec in store.specs if spec.name == name) for name in (args.input, args.output))
+    names = args.input, args.output
+    arrays, (store, _) = read_pairs(args.dataset, names, args.count), open_part(args.dataset)
+    given, sought = (next(spec for spec in store.specs if spec.name == name) for name in names)
     torch.manual_seed(args.seed)
     model, name = _new(args, given, sought)
     about = {"network": name, "input": to_json(given), "output": to_json(sought)}
-    return _fit(args, model, about, (arrays[given.name], arrays[sought.name]), numbers)
+    return _fit(args, model, about, arrays)
 
 
 def _new(args: argparse.Namespace, given: Spec, sought: Spec) -> "tuple[GridSurrogate | PropertySurrogate, str]":
@@ -69,12 +71,12 @@ def _new(args: argparse.Namespace, given: Spec, sought: Spec) -> "tuple[GridSurr
 
     if not isinstance(given, FieldSpec) or not isinstance(given.place, Grid):
         raise ContractError(f"--input {given.name}: expected a field on a grid, got {given}")
-    padding = "circular" if args.periodic else "zeros"
+    padding: PaddingMode = "circular" if args.periodic else "zeros"
     if not isinstance(sought, FieldSpec):
         return PropertySurrogate(given.channel_shape, sought.size, padding_mode=padding), "property surrogate"
     if not isinstance(sought.place, Grid):
         raise ContractError(f"--output {sought.name}: expected a field on a grid, or numbers, got {sought}")
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "unet": {"padding_mode": padding},
         "fourier": {"padding": 0 if args.periodic else max(2, max(sought.place.shape) // 8)},
     }
@@ -92,12 +94,13 @@ def _new(args: argparse.Namespace, given: Spec, sought: Spec) -> "tuple[GridSurr
 def finetune(args: argparse.Namespace) -> int:
     """Train a surrogate further, on other samples."""
     import torch
+    from torch import nn
 
     from genmech_fem.surrogates import low_rank, merge, only
 
     old, notes = opened(args.model)
-    (given,), (sought,), model = old.inputs, old.outputs, old.function
-    store, numbers, arrays = read_pairs(args.dataset, [given.name, sought.name], args.count)
+    (given,), (sought,), model = old.inputs, old.outputs, cast(nn.Module, old.function)
+    arrays, (store, _) = read_pairs(args.dataset, (given.name, sought.name), args.count), open_part(args.dataset)
     for spec in store.specs:
         if spec.name in (given.name, sought.name) and spec not in (given, sought):
             raise ContractError(f"{args.dataset}: expected {given} and {sought} of {args.model}, got {spec}")
@@ -108,15 +111,14 @@ def finetune(args: argparse.Namespace) -> int:
         only(model, HEADS)
     about = {key: notes[key] for key in ("network", "input", "output")}
     about |= {"begun_with": str(args.model), "how": args.how.replace("_", "-")}
-    return _fit(args, model, about, (arrays[given.name], arrays[sought.name]), numbers, finish=merge)
+    return _fit(args, model, about, arrays, finish=merge)
 
 
 def _fit(
     args: argparse.Namespace,
     model: Any,
     about: dict[str, Any],
-    arrays: tuple[np.ndarray, np.ndarray],
-    numbers: np.ndarray,
+    arrays: Pairs,
     *,
     finish: Callable[[Any], None] | None = None,
 ) -> int:
@@ -125,7 +127,7 @@ def _fit(
     from genmech_fem.training import Recipe, fit, save_model, training_record
 
     args.out.mkdir(parents=True, exist_ok=True)
-    known, asked, source = _parts(args, arrays, numbers, about)
+    known, asked, source = _parts(args, arrays, about)
     x, y = (_tensor(array, from_json(about[key])) for array, key in zip(known, ("input", "output"), strict=True))
     recipe = Recipe(
         seconds=args.seconds,
@@ -165,9 +167,7 @@ def _fit(
     return 0
 
 
-def _parts(
-    args: argparse.Namespace, arrays: tuple[np.ndarray, np.ndarray], numbers: np.ndarray, about: dict[str, Any]
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], str]:
+def _parts(args: argparse.Namespace, arrays: Pairs, about: Mapping[str, Any]) -> tuple[Pairs, Pairs, str]:
     """Samples that train, those that judge, and where these come from.
 
     Raises:
@@ -175,13 +175,11 @@ def _parts(
     """
     x, y = arrays
     if args.test:
-        names = [about[key]["name"] for key in ("input", "output")]
-        _, _, others = read_pairs(args.test, names)
-        return arrays, (others[names[0]], others[names[1]]), str(args.test)
-    held = round(HELD * len(numbers))
+        return arrays, read_pairs(args.test, [about[key]["name"] for key in ("input", "output")]), str(args.test)
+    held = round(HELD * len(x))
     if held < 3:
-        raise ValueError(f"{args.dataset}: expected at least 30 samples, or --test, got {len(numbers)}")
-    order = np.random.default_rng(args.seed).permutation(len(numbers))
+        raise ValueError(f"{args.dataset}: expected at least 30 samples, or --test, got {len(x)}")
+    order = np.random.default_rng(args.seed).permutation(len(x))
     learn, judge = order[held:], order[:held]
     return (x[learn], y[learn]), (x[judge], y[judge]), f"{args.dataset}, held back"
 

@@ -9,6 +9,7 @@ from genmech_fem.microstructure.connectivity import (
     nearest_neighbour_distances,
     percolation,
 )
+from genmech_fem.microstructure.darcy import DarcyPermeability
 from genmech_fem.microstructure.descriptors import (
     chord_length_distribution,
     directional_line,
@@ -38,6 +39,7 @@ from genmech_fem.microstructure.voronoi import Voronoi
 __all__ = [
     "BasicShapes",
     "Components",
+    "DarcyPermeability",
     "GaussianRandomField",
     "MinimalSurface",
     "PeriodicFibres",

@@ -62,8 +62,8 @@ class FourierLayer(nn.Module):
         a, b = self.weight
         matrix = torch.cat([torch.cat([a, b], 2), torch.cat([-b, a], 2)], 1)
         mixed = torch.cat([real, imaginary], 1).flatten(2).permute(2, 0, 1) @ matrix
-        found, other = mixed.permute(1, 2, 0).unflatten(2, real.shape[2:]).chunk(2, dim=1)
-        return found, other
+        found, other = mixed.permute(1, 2, 0).chunk(2, dim=1)
+        return found.reshape(*found.shape[:2], *real.shape[2:]), other.reshape(*other.shape[:2], *real.shape[2:])
 
 
 class FourierNetwork(nn.Module):
@@ -107,7 +107,7 @@ class FourierNetwork(nn.Module):
         h = F.pad(self.lift(x), (0, self.padding) * (x.ndim - 2))
         for spectral, pointwise in zip(self.spectral, self.pointwise, strict=True):
             h = h + F.gelu(spectral(h) + pointwise(h))
-        return self.project(h[(..., *map(slice, x.shape[2:]))])
+        return self.project(h[(..., *(slice(points) for points in x.shape[2:]))])
 
 
 def _waves(points: int, first: int, end: int, like: Tensor) -> tuple[Tensor, Tensor]:

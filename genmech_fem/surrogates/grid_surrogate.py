@@ -23,8 +23,9 @@ class _OnPoints(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, channels_in, *grid) to (batch, channels_out, *grid)."""
-        values, points = x.flatten(2).split([x.shape[1] - self.dimension, self.dimension], dim=1)
-        return self.network(values, points).unflatten(2, x.shape[2:])
+        flat = x.flatten(2)
+        found = self.network(flat[:, : -self.dimension], flat[:, -self.dimension :])
+        return found.reshape(*found.shape[:2], *x.shape[2:])
 
 
 NETWORKS: dict[str, Any] = {
@@ -82,7 +83,7 @@ class GridSurrogate(Trainable):
                 f"{', '.join(NETWORKS)}, got {loss!r}, {network!r}"
             )
         coordinates = coordinates or network == "point_transformer"
-        self._config = {
+        self._config: dict[str, Any] = {
             "channels_in": channels_in,
             "shape_out": list(shape_out),
             "settings": dict(settings or {}),

@@ -26,7 +26,7 @@ def symmetric(triangle: Tensor) -> Tensor:
     rows, columns = torch.triu_indices(n, n)
     place = torch.empty((n, n), dtype=torch.long)
     place[rows, columns] = place[columns, rows] = torch.arange(len(rows))
-    return triangle[:, place.flatten()].unflatten(1, (n, n))
+    return triangle[:, place.flatten()].reshape(-1, n, n)
 
 
 class PositiveDefinite(nn.Module):
@@ -45,7 +45,7 @@ class PositiveDefinite(nn.Module):
         rows, columns = torch.tril_indices(self.size, self.size)
         place = torch.full((self.size, self.size), self.numbers)
         place[rows, columns] = torch.arange(len(rows))
-        filled = F.pad(numbers, (0, 1))[:, place.flatten()].unflatten(1, (self.size, self.size))
+        filled = F.pad(numbers, (0, 1))[:, place.flatten()].reshape(-1, self.size, self.size)
         diagonal = torch.eye(self.size).to(numbers)
         lower = (1 - diagonal) * filled + diagonal * F.softplus(filled + math.log(math.e - 1))
         return lower @ lower.transpose(1, 2)
@@ -91,9 +91,8 @@ class VoigtReuss(nn.Module):
     def forward(self, numbers: Tensor, fraction: Tensor) -> Tensor:
         """Map any numbers (batch, n (n + 1) / 2) and the fraction (batch, 1) of phase 1 to tensors (batch, n, n)."""
         reuss, voigt = self.bounds(fraction)
-        values, angles = numbers.split([self.size, len(self.planes)], dim=1)
-        Q = self._rotation(angles)
-        xi = Q @ (values.sigmoid()[:, :, None] * Q.transpose(1, 2))
+        Q = self._rotation(numbers[:, self.size :])
+        xi = Q @ (numbers[:, : self.size].sigmoid()[:, :, None] * Q.transpose(1, 2))
         root = (voigt - reuss).clamp(min=0).sqrt()
         inside = torch.diag_embed(reuss) + root[:, :, None] * xi * root[:, None, :]
         return self.basis @ inside @ self.basis.T

@@ -31,7 +31,7 @@ class PathSurrogate(Trainable):
         self, channels_in: int, channels_out: int, loads: int, *, settings: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__()
-        self._config = {
+        self._config: dict[str, Any] = {
             "channels_in": channels_in,
             "channels_out": channels_out,
             "loads": loads,
@@ -58,7 +58,7 @@ class PathSurrogate(Trainable):
         """Map x (batch, channels_in, *grid) and paths (batch, steps, loads) to (batch, steps, channels_out, *grid)."""
         loads = self.path_scale.normalize(path.transpose(1, 2)).transpose(1, 2)
         found = self.network(self.x_scale.normalize(x), loads)
-        return self.y_scale.denormalize(found.flatten(0, 1)).unflatten(0, found.shape[:2])
+        return self.y_scale.denormalize(found.flatten(0, 1)).reshape(found.shape)
 
     def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:  # noqa: ARG002
         """Mean over the samples of the relative L2 error of the history."""

@@ -43,7 +43,7 @@ class PointSurrogate(Trainable):
         super().__init__()
         if network not in NETWORKS:
             raise ValueError(f"PointSurrogate: expected a network out of {', '.join(NETWORKS)}, got {network!r}")
-        self._config = {
+        self._config: dict[str, Any] = {
             "channels_in": channels_in,
             "channels_out": channels_out,
             "dimension": dimension,

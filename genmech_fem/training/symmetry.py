@@ -21,7 +21,7 @@ upper triangle 11, 12, 13, 22, 23, 33 of a symmetric one."""
 type Element = tuple[bool, bool, bool]
 """Whether the axes change places, and which of them are then reversed."""
 
-SQUARE: list[Element] = list(product((False, True), repeat=3))
+SQUARE: list[Element] = [(swap, x, y) for swap, x, y in product((False, True), repeat=3)]
 ROLES: dict[str, int] = {"scalar": 1, "vector": 2, "mandel_vector": 3, "mandel_matrix": 9, "mandel_triangle": 6}
 
 

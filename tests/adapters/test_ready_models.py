@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 
 from genmech_fem import plugins
-from genmech_fem.adapters import EPOXY, GLASS, ConformingHomogenization, Material, conduction, pixel_stiffness, tension
+from genmech_fem.adapters import (
+    EPOXY,
+    GLASS,
+    ConformingHomogenization,
+    Material,
+    conduction,
+    darcy,
+    pixel_stiffness,
+    tension,
+)
 from genmech_fem.forward import ForwardModel
-from genmech_fem.microstructure import PeriodicFibres
+from genmech_fem.microstructure import DarcyPermeability, PeriodicFibres
 
 N = 16
 
@@ -83,3 +92,25 @@ def test_every_model_by_name_takes_what_the_samplers_make(name):
     assert isinstance(model, ForwardModel)
     sample = PeriodicFibres(resolution=N)(np.random.default_rng(1))
     assert {spec.name for spec in model.outputs} == set(model(sample))
+
+
+def test_darcy_flow_through_one_material_is_that_of_the_series():
+    model = darcy(41, every=5)
+    assert model.outputs[0].shape == (9, 9)
+    found = model({"permeability": np.array([3.0, 12.0])[:, None, None] * np.ones((2, 41, 41))})["pressure"]
+    np.testing.assert_allclose(found[:, 4, 4], 0.0736713532 / np.array([3.0, 12.0]), rtol=1e-3)
+    assert (found[:, [0, -1]] == 0).all()
+    assert (found[:, :, [0, -1]] == 0).all()
+    with pytest.raises(ValueError, match="a divisor of the 40 intervals as every, got 3"):
+        darcy(41, every=3)
+
+
+def test_darcy_flow_sees_the_mean_of_the_corners():
+    sampler, model = DarcyPermeability(21), darcy(21, every=4)
+    nodes = sampler(np.random.default_rng(0))["permeability"]
+    cells = (nodes[:, 1:, 1:] + nodes[:, :-1, 1:] + nodes[:, 1:, :-1] + nodes[:, :-1, :-1]) / 4
+    model({"permeability": nodes})
+    used = model.problem.controls["conductivity"]
+    points = used.function_space.tabulate_dof_coordinates()[:, :2]
+    index = np.floor(points * 20).astype(int)
+    np.testing.assert_allclose(used.x.array, cells[0][tuple(index.T)], atol=1e-9)

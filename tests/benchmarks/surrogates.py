@@ -11,20 +11,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import genmech_fem.problems  # noqa: F401  isort: skip
 
+import importlib.util
+import math
+import multiprocessing
+import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import reporting
 import torch
 
+from genmech_fem.adapters import ConformingHomogenization, pixel_stiffness
 from genmech_fem.metrics import quantiles, relative_l2, untrained_predictions
-from genmech_fem.surrogates import GridSurrogate, PropertySurrogate
-from genmech_fem.training import Batch, Mirrors, Recipe, Trainable, fit
+from genmech_fem.microstructure import GaussianRandomField, PeriodicFibres
+from genmech_fem.surrogates import GridSurrogate, PropertySurrogate, VoigtReuss, symmetric
+from genmech_fem.training import Batch, Mirrors, Recipe, TorusSymmetries, Trainable, fit
 
 type Row = dict[str, Any]
+type Solved = tuple[np.ndarray, np.ndarray]
+"""Cells (count, n, n), and their strains (count, 3, 3, n, n)."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +132,221 @@ def book_strains(seed: int, sizes: Sizes) -> Iterator[Row]:
         yield {"what": f"book strains, {name}: median relative L2", "seed": seed, "value": errors["median"]}
         yield {"what": f"book strains, {name}: relative L2 that a tenth exceeds", "seed": seed, "value": errors["90 %"]}
     yield {"what": "book strains: training [CPU s]", "seed": seed, "value": cpu}
+
+
+PHASES = {10: ((3.0, 0.3), (30.0, 0.3)), 100: ((1.0, 0.3), (100.0, 0.3))}
+"""Young's modulus [GPa] and Poisson's ratio of matrix and inclusions, by contrast."""
+
+
+def plane_strain(young: float, poisson: float) -> np.ndarray:
+    """Stiffness (3, 3) [GPa] in the Mandel basis."""
+    mu, lam = young / (2 + 2 * poisson), young * poisson / ((1 + poisson) * (1 - 2 * poisson))
+    return np.diag([2 * mu] * 3) + lam * np.outer([1, 1, 0], [1, 1, 0])
+
+
+def cells(count: int, stream: int, points: int = 32) -> np.ndarray:
+    """Random two-phase cells, half fibres and half random fields."""
+    draws = PeriodicFibres(points, volume_fraction=(0.1, 0.5)), GaussianRandomField(points, volume_fraction=(0.1, 0.9))
+    return np.concatenate([draws[i % 2](np.random.default_rng([stream, i]))["phase"] for i in range(count)])
+
+
+def stiffness_heads(contrast: int, seed: int, sizes: Sizes) -> Iterator[Row]:
+    """Effective stiffness by three heads: what is impossible must not be said."""
+    soft, stiff = PHASES[contrast]
+    solver, bounds = pixel_stiffness(32, soft, stiff), VoigtReuss(plane_strain(*soft), plane_strain(*stiff))
+    known, asked = cells(sizes.samples, 1), cells(sizes.tested, 2)
+    labels, truth = (solver({"phase": phase})["stiffness"] for phase in (known, asked))
+    data = {"x": tensor(known[:, None]), "y": tensor(labels)}
+    symmetries = TorusSymmetries({"x": "scalar", "y": "mandel_triangle"})
+    share = 0.1
+    found: dict[str, np.ndarray] = {}
+    for head in ("plain", "positive", "voigt_reuss"):
+        torch.manual_seed(seed)
+        phases = (plane_strain(*soft), plane_strain(*stiff)) if head == "voigt_reuss" else None
+        model = PropertySurrogate((1, 32, 32), 6, head=head, phases=phases, widths=(16, 32, 64), patch=2)
+        cpu = train(model, data, recipe(sizes, seed, share), symmetries)
+        with torch.no_grad():
+            found[f"head {head}"] = model(tensor(asked[:, None])).double().numpy()
+        yield {"what": f"contrast {contrast}, head {head}: training [CPU s]", "seed": seed, "value": cpu}
+    found |= untrained_predictions((known, labels), asked)
+    coarse = asked.reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4)).round()
+    began = time.process_time()
+    found["FE on 16^2 pixels"] = pixel_stiffness(16, soft, stiff)({"phase": coarse})["stiffness"]
+    yield {
+        "what": f"contrast {contrast}, FE on 16^2 pixels: one solve [CPU ms]",
+        "seed": seed,
+        "value": 1e3 * (time.process_time() - began) / len(coarse),
+    }
+    fraction = tensor(asked.mean(axis=(1, 2))[:, None])
+    for name, prediction in found.items():
+        outside = bounds.outside(symmetric(tensor(prediction)), fraction, 1e-4)
+        median_error = quantiles(relative_l2(prediction, truth))["median"]
+        yield {"what": f"contrast {contrast}, {name}: median error [%]", "seed": seed, "value": 100 * median_error}
+        share_outside = outside.float().mean().item()
+        yield {"what": f"contrast {contrast}, {name}: share out of bounds", "seed": seed, "value": share_outside}
+
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "unet": {"channels": (32, 64, 96), "patch": 2},
+    "fourier": {"width": 32, "depth": 4, "modes": 12},
+    "vision_transformer": {"patch": 4, "features": 96, "depth": 4},
+    "point_transformer": {"features": 64, "depth": 4, "tokens": 32},
+}
+
+
+def cell_strains(network: str, seed: int, sizes: Sizes, known: Solved, asked: Solved) -> Iterator[Row]:
+    """Strains in periodic cells of fibres under three loads, by one network."""
+    torch.manual_seed(seed)
+    model = GridSurrogate(1, (9, 32, 32), network=network, settings=NETWORKS[network])
+    data = {"x": tensor(known[0][:, None]), "y": tensor(known[1].reshape(-1, 9, 32, 32))}
+    symmetries = TorusSymmetries({"x": "scalar", "y": "mandel_matrix"})
+    cpu = train(model, data, recipe(sizes, seed, 0.2), symmetries)
+    began = time.process_time()
+    with torch.no_grad():
+        found = torch.cat([model(part) for part in tensor(asked[0][:, None]).split(50)]).double().numpy()
+    each = (time.process_time() - began) / len(found)
+    yield from errors_of(f"cell strains, {network}", seed, found.reshape(asked[1].shape), asked[1])
+    yield {"what": f"cell strains, {network}: one cell [CPU ms]", "seed": seed, "value": 1e3 * each}
+    yield {"what": f"cell strains, {network}: training [CPU s]", "seed": seed, "value": cpu}
+
+
+def errors_of(name: str, seed: int, found: np.ndarray, truth: np.ndarray) -> Iterator[Row]:
+    """Quantiles of the relative L2 error."""
+    for quantile, error in quantiles(relative_l2(found, truth)).items():
+        yield {"what": f"{name}: relative L2, {quantile}", "seed": seed, "value": error}
+
+
+def solved_strains(count: int, stream: int, refine: int) -> Solved:
+    """Fibre cells solved on conforming meshes, by two processes."""
+    draw = PeriodicFibres(32)
+    phase = np.concatenate([draw(np.random.default_rng([stream, i]))["phase"] for i in range(count)])
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        solved = pool.map(partial(strains_of, refine=refine), np.array_split(phase, 2))
+        return phase, np.concatenate(list(solved))
+
+
+def strains_of(phase: np.ndarray, refine: int) -> np.ndarray:
+    """Strains (count, 3, 3, n, n) of cells."""
+    solver = ConformingHomogenization(phase.shape[-1], refine=refine)
+    return np.concatenate([solver({"phase": one[None]})["strain"] for one in phase])
+
+
+def without_training(known: Solved, asked: Solved, sizes: Sizes) -> Iterator[Row]:
+    """What needs no training, and how far the labels themselves are from those of meshes twice as fine."""
+    for name, found in untrained_predictions(known, asked[0]).items():
+        yield from errors_of(f"cell strains, {name}", 0, found, asked[1])
+    few = asked[0][: sizes.tested // 4]
+    began = time.process_time()
+    coarse = strains_of(few, 1)
+    seconds = (time.process_time() - began) / len(few)
+    fine = strains_of(few, 4)
+    yield from errors_of("cell strains, labels (2 cells a pixel)", 0, asked[1][: len(few)], fine)
+    yield from errors_of("cell strains, FE with 1 cell a pixel", 0, coarse, fine)
+    yield {"what": "cell strains, FE with 1 cell a pixel: one cell [CPU ms]", "seed": 0, "value": 1e3 * seconds}
+
+
+def pretraining(seed: int, sizes: Sizes) -> Iterator[Row]:
+    """The example: errors over the number of labels, from nothing and from random fields."""
+    few = {"pretraining": 60, "labels": (8, 16), "tested": 20, "steps": (20, 10)} if sizes.samples < 1000 else {}
+    for way, row in example("pretrain_and_adapt").main(seeds=(seed,), **few).items():
+        for labels, (error,) in row.items():
+            what = f"pretraining, {way}, {labels} labels of fibres: median error [%]"
+            yield {"what": what, "seed": seed, "value": 100 * error}
+
+
+def volumes(seed: int, sizes: Sizes) -> Iterator[Row]:
+    """The stiffness of cells of 32^3 voxels: error, speed, and after how many calls the labels have paid."""
+    points = 16 if sizes.samples < 1000 else 32
+    count = 10 if sizes.samples < 1000 else 120
+    draw = GaussianRandomField(points, dimension=3)
+    phase = np.concatenate([draw(np.random.default_rng([9, i]))["phase"] for i in range(count + count // 4)])
+    solver = pixel_stiffness(points, dimension=3)
+    began = time.process_time()
+    labels = solver({"phase": phase})["stiffness"]
+    solve = (time.process_time() - began) / len(phase)
+    torch.manual_seed(seed)
+    model = PropertySurrogate((1, points, points, points), 21, head="positive", widths=(16, 32, 64), patch=2)
+    data = {"x": tensor(phase[:count, None]), "y": tensor(labels[:count])}
+    cpu = train(model, data, replace(recipe(sizes, seed, 0.3), batch_size=4))
+    began = time.process_time()
+    with torch.no_grad():
+        found = torch.cat([model(one[None]) for one in tensor(phase[count:, None])]).double().numpy()
+    each = (time.process_time() - began) / len(found)
+    rows = {"surrogate": found, **untrained_predictions((phase[:count], labels[:count]), phase[count:])}
+    for name, prediction in rows.items():
+        error = quantiles(relative_l2(prediction, labels[count:]))["median"]
+        yield {"what": f"3D {points}^3, {name}: median error [%]", "seed": seed, "value": 100 * error}
+    spent = count * solve + cpu
+    yield {"what": f"3D {points}^3: one solve [CPU s]", "seed": seed, "value": solve}
+    yield {"what": f"3D {points}^3: speed-up", "seed": seed, "value": solve / each}
+    yield {"what": f"3D {points}^3: calls until it has paid", "seed": seed, "value": spent / (solve - each)}
+
+
+def example(name: str) -> Any:
+    """A script of the folder examples as a module."""
+    path = Path(__file__).parents[2] / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def recipe(sizes: Sizes, seed: int, share: float) -> Recipe:
+    """The usual settings, for a share of the budget."""
+    return Recipe(seconds=share * sizes.seconds, batch_size=16, learning_rate=3e-3, average=0.995, seed=seed)
+
+
+def job(function: Callable[..., Iterator[Row]], *arguments: Any) -> list[Row]:
+    """All rows of one job, in a process of its own."""
+    torch.set_num_threads(1)
+    return list(function(*arguments))
+
+
+def value(rows: list[Row], what: str) -> float:
+    """Median over the seeds of the rows named `what`."""
+    return median([row["value"] for row in rows if row["what"] == what] or [math.nan])
+
+
+def main() -> None:
+    """Run all jobs, two at a time, and write the results."""
+    args = reporting.arguments(__doc__ or "")
+    sizes = QUICK if args.quick else Sizes()
+    known, asked = (solved_strains(n, k, 2) for k, n in enumerate((sizes.samples, sizes.tested)))
+    jobs: list[tuple[Any, ...]] = [
+        *((function, seed, sizes) for function in (energies, book_strains) for seed in sizes.seeds),
+        *((stiffness_heads, contrast, seed, sizes) for contrast in PHASES for seed in sizes.seeds),
+        *((cell_strains, network, seed, sizes, known, asked) for network in NETWORKS for seed in sizes.seeds),
+        (without_training, known, asked, sizes),
+        *((function, seed, sizes) for function in (pretraining, volumes) for seed in sizes.seeds),
+    ]
+    rows: list[Row] = []
+    began = time.perf_counter()
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        running = {pool.submit(job, *arguments): arguments for arguments in jobs}
+        for number, future in enumerate(as_completed(running), 1):
+            try:
+                rows += future.result()
+            except Exception as error:  # the other jobs go on
+                name = running[future][0].__name__
+                rows.append({"what": f"failed: {name} {running[future][1]}", "seed": None, "value": str(error)})
+            minutes = (time.perf_counter() - began) / 60
+            left = minutes * (len(jobs) - number) / number
+            print(f"{number}/{len(jobs)}, {minutes:.0f} min, {left:.0f} min left", file=sys.stderr, flush=True)
+    rows.sort(key=lambda row: (row["what"], row["seed"] or 0))
+    heads = [row["value"] for row in rows if "head voigt_reuss: share out" in row["what"]]
+    figures = {
+        "mechanical_mnist_mape": value(rows, "Mechanical MNIST, d = 14, network: MAPE [%]"),
+        "mechanical_mnist_cpu_s": value(rows, "Mechanical MNIST: training [CPU s]"),
+        "book_strain_rel_l2": value(rows, "book strains, network: median relative L2"),
+        "book_strain_cpu_s": value(rows, "book strains: training [CPU s]"),
+        "unphysical_share": max(heads, default=math.nan),
+        "speedup_3d_32": value(rows, "3D 32^3: speed-up"),
+        "break_even_3d_32": value(rows, "3D 32^3: calls until it has paid"),
+    }
+    reporting.write("surrogates", figures, rows, list(sizes.seeds), quick=args.quick)
+
+
+if __name__ == "__main__":
+    main()
