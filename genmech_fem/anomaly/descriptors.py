@@ -53,7 +53,7 @@ def statistics(x: Tensor) -> Tensor:
 
 
 def moments(x: Tensor) -> Tensor:
-    """Polar moments of the shape in each channel about its centre (batch, 3 channels), for values from 0 on.
+    """Polar moments of the absolute values in each channel about their centre (batch, 3 channels).
 
     The volume m, and the mean second and fourth powers of the distance from the centre in units of m^(1/d), which do
     not change with position, rotation and size.
@@ -61,7 +61,7 @@ def moments(x: Tensor) -> Tensor:
     dimension = x.ndim - 2
     places = torch.meshgrid(*[torch.arange(n, dtype=x.dtype, device=x.device) for n in x.shape[2:]], indexing="ij")
     position = torch.stack([place.flatten() for place in places], dim=1)  # (points, axes)
-    values = x.flatten(2)
+    values = x.flatten(2).abs()
     volume = values.sum(2, keepdim=True).clamp(min=LEAST)
     centre = values @ position / volume  # (batch, channels, axes)
     square = (position - centre[:, :, None]).square().sum(-1) / volume ** (2 / dimension)

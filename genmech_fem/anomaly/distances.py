@@ -11,7 +11,7 @@ SHRINKAGE = 1e-3  # of the covariance towards the unit matrix, in its mean eigen
 
 
 class MahalanobisDistance(nn.Module):
-    """Distance from the mean in standard deviations of normal points, along their principal axes.
+    """Distance from the mean in standard deviations of normal points, whatever their correlation.
 
     Args:
         size: Length of a point.
@@ -26,13 +26,20 @@ class MahalanobisDistance(nn.Module):
         self.register_buffer("whitening", torch.full((size, size), torch.nan))
 
     def fit(self, points: Tensor) -> None:
-        """Take mean and covariance of points (n, size)."""
+        """Take mean and covariance of points (n, size).
+
+        Raises:
+            ValueError: A number is not finite.
+        """
         size = points.shape[1]
+        if not points.isfinite().all():
+            raise ValueError("expected descriptors or latents of normal samples that are finite, got NaN or infinity")
         covariance = torch.cov(points.T.double()).reshape(size, size)
-        floor = SHRINKAGE * covariance.trace() / size
-        values, vectors = torch.linalg.eigh(covariance + floor * torch.eye(size))
+        unit = torch.eye(size).to(covariance)
+        floor = (SHRINKAGE * covariance.trace() / size).clamp(min=torch.finfo().tiny)
+        root = torch.linalg.cholesky(covariance + floor * unit)
         self.mean.copy_(points.double().mean(0))
-        self.whitening.copy_(vectors / values.clamp(min=torch.finfo().tiny).sqrt())
+        self.whitening.copy_(torch.linalg.solve_triangular(root, unit, upper=False).T)
 
     def forward(self, points: Tensor) -> Tensor:
         """Distances (n,) of points (n, size)."""

@@ -264,3 +264,16 @@ def test_a_function_of_your_own_is_a_descriptor():
     detector = DescriptorDistance(SHAPE, lambda x: x.flatten(1).amax(1, keepdim=True))
     detector.fit_normal(draw(100, 1), draw(50, 2))
     assert detector.score(draw(1, 3) + 9) > 10
+
+
+def test_a_descriptor_that_is_not_finite_is_refused():
+    detector = DescriptorDistance((1, 4, 4), lambda x: x.flatten(1).log())
+    with pytest.raises(ValueError, match="descriptors or latents of normal samples that are finite"):
+        detector.fit_normal(torch.zeros(20, 1, 4, 4), torch.rand(20, 1, 4, 4))
+
+
+def test_moments_take_fields_of_both_signs():
+    detector, generator = DescriptorDistance((1, 6, 6), "moments"), torch.Generator().manual_seed(0)
+    normal, calibration = (torch.randn(40, 1, 6, 6, generator=generator) for _ in range(2))
+    detector.fit_normal(normal, calibration)
+    assert detector.score(3 * normal).mean() > 3
