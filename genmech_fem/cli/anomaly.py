@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from genmech_fem.cli.evaluate import read_images
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.datasets import write_atomic
 from genmech_fem.fields import FieldSpec, Grid
+from genmech_fem.forward import ForwardModel
 from genmech_fem.metrics import detection_scores
 
 if TYPE_CHECKING:
@@ -69,23 +71,18 @@ def run(args: argparse.Namespace) -> int:
         for name, judge in judges.items()
     }
     name, judge = next(iter(judges.items()))
-    threshold = float(judge.metadata["detector"]["threshold"])
-    text, record = _report(args, name, scores, threshold)
+    text, record = _report(args, name, scores, judge.threshold)
     print(text)
-    _write(args.out, text, record, _picture(judge, suspects, scores[name], threshold))
+    _write(args.out, text, record, _picture(judge, suspects, scores[name], judge.threshold))
     return 0
 
 
+@dataclass(frozen=True)
 class _Judge:
-    """A file written by `detector_to_onnx`, called with fields (n, channels, *grid), a few at a time."""
+    """A detector as a model, called with fields (n, channels, *grid), a few at a time."""
 
-    def __init__(self, path: Path) -> None:
-        from genmech_fem.runtime import OnnxModel
-
-        self.model = OnnxModel(path)
-        self.metadata = self.model.metadata
-        if "detector" not in self.metadata:
-            raise ValueError(f"{path}: expected a detector written by genmech anomaly or detector_to_onnx")
+    model: ForwardModel
+    threshold: float
 
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
         (spec,) = self.model.inputs
@@ -111,16 +108,22 @@ def _fields(source: str, *, channels: bool) -> np.ndarray:
 
 
 def _opened(path: Path) -> dict[str, _Judge]:
-    judge = _Judge(path)
-    return {str(judge.metadata["detector"]["kind"]): judge}
+    """The detector of a file, by its kind."""
+    from genmech_fem.runtime import OnnxModel
+
+    model = OnnxModel(path)
+    about = model.metadata.get("detector")
+    if about is None:
+        raise ValueError(f"{path}: expected a detector written by genmech anomaly or detector_to_onnx")
+    return {str(about["kind"]): _Judge(model, float(about["threshold"]))}
 
 
 def _trained(args: argparse.Namespace, normal: np.ndarray) -> tuple[dict[str, _Judge], np.ndarray]:
-    """The chosen detector and the baselines as files, and the normal fields that none of them has seen."""
+    """The chosen detector as a file, the baselines, and the normal fields that none of them has seen."""
     import torch
 
     from genmech_fem.anomaly import DescriptorDistance
-    from genmech_fem.export import detector_to_onnx
+    from genmech_fem.export import detector_model, detector_to_onnx
     from genmech_fem.training import Recipe, fit
 
     if args.detector not in DETECTORS:
@@ -139,12 +142,15 @@ def _trained(args: argparse.Namespace, normal: np.ndarray) -> tuple[dict[str, _J
         FIELD, Grid(shape[1:], (0.0,) * len(shape[1:]), (1.0,) * len(shape[1:])), shape[:1] if shape[0] > 1 else ()
     )
     samples = {FIELD: normal[parts["held"]].reshape(-1, *field.shape)}
-    judges = {}
-    for name, one in {args.detector: detector, **{b: DescriptorDistance(shape, b) for b in BASELINES}}.items():
-        one.fit_normal(x, calibration)
-        path = args.out / ("detector.onnx" if one is detector else f"baseline_{name}.onnx")
-        detector_to_onnx(one, path, field=field, samples=samples, quantile=args.quantile)
-        judges[name] = _Judge(path)
+    detector.fit_normal(x, calibration)
+    path = args.out / "detector.onnx"
+    detector_to_onnx(detector, path, field=field, samples=samples, quantile=args.quantile)
+    ((_, judge),) = _opened(path).items()
+    judges = {args.detector: judge}
+    for name in BASELINES:
+        plain = DescriptorDistance(shape, name)
+        plain.fit_normal(x, calibration)
+        judges[name] = _Judge(detector_model(plain, field, args.quantile), plain.threshold(args.quantile))
     return judges, normal[parts["held"]]
 
 
