@@ -27,10 +27,13 @@ from typing import Any
 import numpy as np
 import reporting
 import torch
+from tqdm import tqdm
 
-from genmech_fem.adapters import ConformingHomogenization, pixel_stiffness
+from genmech_fem.adapters import ConformingHomogenization, darcy, pixel_stiffness
+from genmech_fem.datasets import Campaign, Store, generate
+from genmech_fem.forward import LazyModel
 from genmech_fem.metrics import quantiles, relative_l2, untrained_predictions
-from genmech_fem.microstructure import GaussianRandomField, PeriodicFibres
+from genmech_fem.microstructure import DarcyPermeability, GaussianRandomField, PeriodicFibres
 from genmech_fem.surrogates import GridSurrogate, PropertySurrogate, VoigtReuss, symmetric
 from genmech_fem.training import Batch, Mirrors, Recipe, TorusSymmetries, Trainable, fit
 
@@ -245,6 +248,68 @@ def without_training(known: Solved, asked: Solved, sizes: Sizes) -> Iterator[Row
     yield {"what": "cell strains, FE with 1 cell a pixel: one cell [CPU ms]", "seed": 0, "value": 1e3 * seconds}
 
 
+DARCY: dict[str, dict[str, Any]] = {
+    "unet": {"channels": (32, 64, 96, 128), "patch": 1, "padding_mode": "zeros"},
+    "point_transformer": {"features": 64, "depth": 4, "tokens": 32},
+    "fourier": {"width": 32, "depth": 4, "modes": 24, "padding": 8},
+}
+PUBLISHED = {"U-Net": 0.0080, "FNO": 0.0108, "Transolver": 0.0057, "Transolver++": 0.0049}
+"""Relative L2 errors on the published data, after 500 epochs on a GPU: doi:10.48550/arXiv.2402.02366 and 2502.02414."""
+
+
+def darcy_data(sizes: Sizes) -> tuple[Solved, Solved]:
+    """Permeability and pressure at 85^2 of 421^2 nodes; generated once, by a campaign that resumes."""
+    points, counts = (421, (1000, 200)) if sizes.samples >= 1000 else (41, (40, 10))
+    folder = Path(__file__).parent / "data" / f"darcy{points}"
+    campaign = Campaign(LazyModel(partial(darcy, points)), DarcyPermeability(points), sum(counts), seed=0)
+    bar = tqdm(total=sum(counts), desc="darcy", file=sys.stderr, mininterval=10)
+    generate(campaign, folder, engine=2, progress=lambda p: bar.update(p.finished - bar.n))
+    fields: dict[str, list[np.ndarray]] = {"permeability": [], "pressure": []}
+    for _, arrays in Store.open(folder).batches(32):
+        fields["permeability"].append(arrays["permeability"][:, ::5, ::5])
+        fields["pressure"].append(arrays["pressure"])
+    a, u = (np.concatenate(parts) for parts in fields.values())
+    return (a[: counts[0]], u[: counts[0]]), (a[counts[0] :], u[counts[0] :])
+
+
+def darcy_flow(network: str, seed: int, sizes: Sizes, known: Solved, asked: Solved) -> Iterator[Row]:
+    """The Darcy benchmark with a budget that this machine allows."""
+    torch.manual_seed(seed)
+    shape = (1, *known[1].shape[1:])
+    small = {"modes": 4, "padding": 2} if network == "fourier" and sizes.samples < 1000 else {}
+    model = GridSurrogate(
+        1, shape, network=network, settings=DARCY[network] | small, loss="relative_l2", coordinates=True
+    )
+    border = torch.ones(shape, dtype=torch.bool)
+    border[:, 1:-1, 1:-1] = False
+    model.hold(torch.zeros(shape), border)
+    data = {"x": tensor(known[0][:, None]), "y": tensor(known[1][:, None])}
+    settings = replace(recipe(sizes, seed, 1.0), batch_size=4, learning_rate=2e-3)
+    cpu = train(model, data, settings, Mirrors({"x": "scalar", "y": "scalar"}))
+    found = mirrored(model, tensor(asked[0][:, None]))[:, 0]
+    error = float(relative_l2(found, asked[1]).mean())
+    yield {"what": f"Darcy, {network}: mean relative L2", "seed": seed, "value": error}
+    yield {"what": f"Darcy, {network}: training [CPU s]", "seed": seed, "value": cpu}
+    if network == "unet" and seed == 0:
+        for name, prediction in untrained_predictions(known, asked[0]).items():
+            error = float(relative_l2(prediction, asked[1]).mean())
+            yield {"what": f"Darcy, {name}: mean relative L2", "seed": 0, "value": error}
+        for name, error in PUBLISHED.items():
+            yield {"what": f"Darcy, {name}, as published: mean relative L2", "seed": None, "value": error}
+        yield from coarse_darcy(asked)
+
+
+def coarse_darcy(asked: Solved) -> Iterator[Row]:
+    """The solver on the 85^2 nodes that the networks see, and its time."""
+    solver = darcy(asked[0].shape[1], every=1)
+    began = time.process_time()
+    found = solver({"permeability": asked[0]})["pressure"]
+    each = (time.process_time() - began) / len(found)
+    error = float(relative_l2(found, asked[1]).mean())
+    yield {"what": "Darcy, FE on the nodes that the networks see: mean relative L2", "seed": 0, "value": error}
+    yield {"what": "Darcy, FE on the nodes that the networks see: one solve [CPU ms]", "seed": 0, "value": 1e3 * each}
+
+
 def pretraining(seed: int, sizes: Sizes) -> Iterator[Row]:
     """The example: errors over the number of labels, from nothing and from random fields."""
     few = {"pretraining": 60, "labels": (8, 16), "tested": 20, "steps": (20, 10)} if sizes.samples < 1000 else {}
@@ -314,11 +379,13 @@ def main() -> None:
     args = reporting.arguments(__doc__ or "")
     sizes = QUICK if args.quick else Sizes()
     known, asked = (solved_strains(n, k, 2) for k, n in enumerate((sizes.samples, sizes.tested)))
+    flow = darcy_data(sizes)
     jobs: list[tuple[Any, ...]] = [
         *((function, seed, sizes) for function in (energies, book_strains) for seed in sizes.seeds),
         *((stiffness_heads, contrast, seed, sizes) for contrast in PHASES for seed in sizes.seeds),
         *((cell_strains, network, seed, sizes, known, asked) for network in NETWORKS for seed in sizes.seeds),
         (without_training, known, asked, sizes),
+        *((darcy_flow, network, seed, sizes, *flow) for network in DARCY for seed in sizes.seeds),
         *((function, seed, sizes) for function in (pretraining, volumes) for seed in sizes.seeds),
     ]
     rows: list[Row] = []
@@ -342,6 +409,10 @@ def main() -> None:
         "book_strain_rel_l2": value(rows, "book strains, network: median relative L2"),
         "book_strain_cpu_s": value(rows, "book strains: training [CPU s]"),
         "unphysical_share": max(heads, default=math.nan),
+        "darcy_unet": value(rows, "Darcy, unet: mean relative L2"),
+        "darcy_transformer": value(rows, "Darcy, point_transformer: mean relative L2"),
+        "darcy_fourier": value(rows, "Darcy, fourier: mean relative L2"),
+        "darcy_budget_cpu_s": value(rows, "Darcy, unet: training [CPU s]"),
         "speedup_3d_32": value(rows, "3D 32^3: speed-up"),
         "break_even_3d_32": value(rows, "3D 32^3: calls until it has paid"),
     }
