@@ -66,27 +66,26 @@ def conduction(resolution: int = 64, matrix: float = 1.0, inclusion: float = 10.
     return _two_phase(problem, resolution, {"conductivity": (matrix, inclusion)}, outputs)
 
 
-def darcy(points: int = 421, every: int = 5) -> ForwardModel:
+def darcy(resolution: int = 420, every: int = 5) -> ForwardModel:
     """Darcy flow in the unit square under the source 1, with the pressure 0 at its border: a benchmark of operators.
 
-    Input ``permeability`` (batch, points, points) at the nodes, of which a cell takes the mean; output ``pressure``
-    (batch, n, n) at every few of them, n = (points - 1) / every + 1.
+    Input ``permeability`` (batch, nx + 1, ny + 1) at the nodes, of which a cell takes the mean; output ``pressure``
+    (batch, nx / every + 1, ny / every + 1) at some of them.
 
     Args:
-        points: Nodes along each side.
+        resolution: Cells along each side.
         every: Of how many nodes along a side one is kept.
 
     Raises:
-        ValueError: `every` does not divide the intervals between the points.
+        ValueError: `every` does not divide `resolution`.
     """
-    if points < 3 or every < 1 or (points - 1) % every:
-        raise ValueError(f"darcy: expected a divisor of the {points - 1} intervals as every, got {every}")
-    problem = diffusion(pixel_mesh(points - 1))
-    nodes = _corners(points - 1)
+    if every < 1 or resolution % every:
+        raise ValueError(f"darcy: expected a divisor of the {resolution} cells along a side as every, got {every}")
+    problem, nodes = diffusion(pixel_mesh(resolution)), _corners(resolution)
     given = FieldSpec("permeability", nodes)
     middles = problem.controls["conductivity"].function_space.tabulate_dof_coordinates()[:, :2]
     means = interpolation_matrix(nodes, middles)
-    pressure = FieldSpec("pressure", _corners((points - 1) // every))
+    pressure = FieldSpec("pressure", _corners(resolution // every))
     inputs = (LinearMap(given, "conductivity", means),)
     return ProblemModel(problem, inputs, (sample_state(problem.state, pressure),))
 

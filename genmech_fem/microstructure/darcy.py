@@ -20,37 +20,38 @@ class DarcyPermeability:
     :math:`\tau^{2 \alpha - 2} (-\Delta + \tau^2)^{-\alpha}` and no flux over the border, without its constant mode.
 
     Args:
-        points: Nodes along each side.
+        resolution: Cells along each side, one less than nodes.
         values: Permeability where the field is below zero, and where it is not.
         alpha: Exponent.
         tau: Inverse length.
 
     Raises:
-        ValueError: A number is not positive, or there are fewer than 3 points.
+        ValueError: A number is not positive.
     """
 
-    points: int = 421
+    resolution: int = 420
     values: tuple[float, float] = (3.0, 12.0)
     alpha: float = 2.0
     tau: float = 3.0
 
     def __post_init__(self) -> None:
-        if self.points < 3 or not min(*self.values, self.alpha, self.tau) > 0:
+        if self.resolution < 1 or not min(*self.values, self.alpha, self.tau) > 0:
             raise ValueError(
-                "DarcyPermeability: expected points >= 3 and positive values, alpha and tau, "
-                f"got {self.points}, {self.values}, {self.alpha}, {self.tau}"
+                "DarcyPermeability: expected a positive resolution, values, alpha and tau, "
+                f"got {self.resolution}, {self.values}, {self.alpha}, {self.tau}"
             )
 
     @property
     def outputs(self) -> tuple[FieldSpec, ...]:
         """Spec of the sampled field."""
-        return (FieldSpec("permeability", Grid((self.points,) * 2, (0.0, 0.0), (1.0, 1.0), at="nodes")),)
+        return (FieldSpec("permeability", Grid((self.resolution + 1,) * 2, (0.0, 0.0), (1.0, 1.0), at="nodes")),)
 
     def __call__(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw one field ``permeability`` (1, points, points)."""
-        square = np.square(math.pi * np.arange(self.points))
+        """Draw one field ``permeability`` (1, resolution + 1, resolution + 1)."""
+        points = self.resolution + 1
+        square = np.square(math.pi * np.arange(points))
         spectrum = (square[:, None] + square + self.tau**2) ** (-self.alpha / 2)
-        modes = self.points * self.tau ** (self.alpha - 1) * spectrum * generator.standard_normal((self.points,) * 2)
+        modes = points * self.tau ** (self.alpha - 1) * spectrum * generator.standard_normal((points, points))
         modes[0, 0] = 0.0
         field = idctn(modes, norm="ortho")
         return {"permeability": np.where(field < 0, *self.values)[None]}
