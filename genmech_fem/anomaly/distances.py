@@ -7,7 +7,7 @@ doi:10.1145/342009.335437.
 import torch
 from torch import Tensor, nn
 
-SHRINKAGE = 1e-3  # of the covariance towards the unit matrix, in its mean eigenvalue
+SHRINKAGE = 1e-3  # of the covariance towards its diagonal, so that units do not matter
 
 
 class MahalanobisDistance(nn.Module):
@@ -35,11 +35,11 @@ class MahalanobisDistance(nn.Module):
         if not points.isfinite().all():
             raise ValueError("expected descriptors or latents of normal samples that are finite, got NaN or infinity")
         covariance = torch.cov(points.T.double()).reshape(size, size)
+        scale = covariance.diagonal().sqrt().clamp(min=1e-6 * points.double().abs().mean(0)).clamp(min=1e-18)
         unit = torch.eye(size).to(covariance)
-        floor = (SHRINKAGE * covariance.trace() / size).clamp(min=torch.finfo().tiny)
-        root = torch.linalg.cholesky(covariance + floor * unit)
+        root = torch.linalg.cholesky(covariance / scale / scale[:, None] + SHRINKAGE * unit)
         self.mean.copy_(points.double().mean(0))
-        self.whitening.copy_(torch.linalg.solve_triangular(root, unit, upper=False).T)
+        self.whitening.copy_(torch.linalg.solve_triangular(root, (1 / scale).diag(), upper=False).T)
 
     def forward(self, points: Tensor) -> Tensor:
         """Distances (n,) of points (n, size)."""

@@ -4,6 +4,7 @@ Residual block: He et al. (2016), doi:10.1109/CVPR.2016.90; feature-wise modulat
 Perez et al., FiLM (2018), doi:10.48550/arXiv.1709.07871.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch.nn.functional as F  # noqa: N812
@@ -57,6 +58,13 @@ def spread(x: Tensor, patch: int) -> Tensor:
     batch, channels, nx, ny, nz = x.shape
     blocks = x.reshape(batch, channels // patch**3, patch, patch, patch, nx, ny, nz)
     return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(batch, -1, nx * patch, ny * patch, nz * patch)
+
+
+def cropped(x: Tensor, grid: Sequence[int]) -> Tensor:
+    """The first points of x (batch, channels, ...) along each axis (batch, channels, *grid)."""
+    for axis, points in enumerate(grid, 2):
+        x = x.narrow(axis, 0, points)
+    return x
 
 
 class ResidualBlock(nn.Module):

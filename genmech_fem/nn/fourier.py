@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from genmech_fem.nn.blocks import convolution_class
+from genmech_fem.nn.blocks import convolution_class, cropped
 
 
 class FourierLayer(nn.Module):
@@ -107,7 +107,7 @@ class FourierNetwork(nn.Module):
         h = F.pad(self.lift(x), (0, self.padding) * (x.ndim - 2))
         for spectral, pointwise in zip(self.spectral, self.pointwise, strict=True):
             h = h + F.gelu(spectral(h) + pointwise(h))
-        return self.project(h[(..., *(slice(points) for points in x.shape[2:]))])
+        return self.project(cropped(h, x.shape[2:]))
 
 
 def _waves(points: int, first: int, end: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from genmech_fem.nn.blocks import (
     check_channels,
     convolution,
     convolution_class,
+    cropped,
     gather,
     spread,
 )
@@ -104,7 +105,7 @@ class UNet(nn.Module):
         if not any(missing) or self.padding_mode == "circular":
             return self.project(self.features(x, condition)[-1])
         continued = F.pad(x, [n for points in reversed(missing) for n in (0, points)], mode="replicate")
-        return self.project(self.features(continued, condition)[-1])[(..., *(slice(points) for points in grid))]
+        return cropped(self.project(self.features(continued, condition)[-1]), grid)
 
     def features(self, x: Tensor, condition: Tensor | None = None) -> list[Tensor]:
         """Features (batch, channels, ...) of every level on the way up, coarse to fine; `stride` divides the grid."""

@@ -277,3 +277,14 @@ def test_moments_take_fields_of_both_signs():
     normal, calibration = (torch.randn(40, 1, 6, 6, generator=generator) for _ in range(2))
     detector.fit_normal(normal, calibration)
     assert detector.score(3 * normal).mean() > 3
+
+
+def test_units_of_a_descriptor_do_not_matter():
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(200, 3, generator=generator) @ torch.randn(3, 3, generator=generator) + 5
+    scale, found = torch.tensor([1e4, 1.0, 1e-3]), []
+    for unit in (torch.ones(3), scale):
+        distance = MahalanobisDistance(3)
+        distance.fit(points * unit)
+        found.append(distance(points[:20] * unit))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
