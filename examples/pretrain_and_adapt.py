@@ -8,7 +8,7 @@ weights, its head alone, or low-rank updates. Run it with  python examples/pretr
 import copy
 from collections.abc import Callable
 
-from genmech_fem.adapters import pixel_stiffness
+from genmech_fem.adapters import Material, pixel_stiffness
 from genmech_fem.metrics import quantiles, relative_l2
 from genmech_fem.microstructure import GaussianRandomField, PeriodicFibres
 from genmech_fem.surrogates import PropertySurrogate, learning_curve, low_rank, only
@@ -19,8 +19,12 @@ import torch
 
 POINTS = 32
 FAMILIES = {
-    "random fields": (GaussianRandomField(POINTS, volume_fraction=(0.1, 0.6)), (3.5, 0.35), (70.0, 0.22)),
-    "fibres": (PeriodicFibres(POINTS, volume_fraction=(0.1, 0.4)), (2.5, 0.4), (200.0, 0.25)),
+    "random fields": (
+        GaussianRandomField(POINTS, volume_fraction=(0.1, 0.6)),
+        Material(3.5, 0.35),
+        Material(70.0, 0.22),
+    ),
+    "fibres": (PeriodicFibres(POINTS, volume_fraction=(0.1, 0.4)), Material(2.5, 0.4), Material(200.0, 0.25)),
 }
 SYMMETRIES = TorusSymmetries({"x": "scalar", "y": "mandel_triangle"})
 
@@ -29,7 +33,7 @@ def solved(family: str, count: int, stream: int) -> Batch:
     """Cells with the stiffness that DOLFINx finds, in units of the matrix's Young's modulus."""
     draw, matrix, inclusion = FAMILIES[family]
     phase = np.concatenate([draw(np.random.default_rng([stream, i]))["phase"] for i in range(count)])
-    stiffness = pixel_stiffness(POINTS, matrix, inclusion)({"phase": phase})["stiffness"] / matrix[0]
+    stiffness = pixel_stiffness(POINTS, matrix, inclusion)({"phase": phase})["stiffness"] / matrix.youngs_modulus
     return {"x": torch.as_tensor(phase).float()[:, None], "y": torch.as_tensor(stiffness).float()}
 
 

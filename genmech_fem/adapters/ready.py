@@ -66,7 +66,7 @@ def conduction(resolution: int = 64, matrix: float = 1.0, inclusion: float = 10.
     return _two_phase(problem, resolution, {"conductivity": (matrix, inclusion)}, outputs)
 
 
-def darcy(resolution: int = 420, every: int = 5) -> ForwardModel:
+def darcy(resolution: int = 420, every: int = 1) -> ForwardModel:
     """Darcy flow in the unit square under the source 1, with the pressure 0 at its border: a benchmark of operators.
 
     Input ``permeability`` (batch, nx + 1, ny + 1) at the nodes, of which a cell takes the mean; output ``pressure``

@@ -76,9 +76,11 @@ def _new(args: argparse.Namespace, given: Spec, sought: Spec) -> "tuple[GridSurr
         return PropertySurrogate(given.channel_shape, sought.size, padding_mode=padding), "property surrogate"
     if not isinstance(sought.place, Grid):
         raise ContractError(f"--output {sought.name}: expected a field on a grid, or numbers, got {sought}")
+    points = sought.place.shape
+    margin = 0 if args.periodic else max(2, max(points) // 8)
     settings: dict[str, dict[str, Any]] = {
         "unet": {"padding_mode": padding},
-        "fourier": {"padding": 0 if args.periodic else max(2, max(sought.place.shape) // 8)},
+        "fourier": {"padding": margin, "modes": min(16, (min(points) + margin - 1) // 2 * 2)},
     }
     model = GridSurrogate(
         given.channel_shape[0],

@@ -62,7 +62,12 @@ BUILDERS = {
 }
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+LONG = ("inversion", "diffusion", "bound of a mixture", "reconstruction over the perimeter")  # 10 to 50 seconds each
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in BUILDERS]
+)
 def test_the_file_judges_as_torch_does(name, fibres, tmp_path):
     torch.manual_seed(0)
     detector = BUILDERS[name](fibres[:40])

@@ -29,7 +29,7 @@ import reporting
 import torch
 from tqdm import tqdm
 
-from genmech_fem.adapters import ConformingHomogenization, darcy, pixel_stiffness
+from genmech_fem.adapters import ConformingHomogenization, Material, darcy, pixel_stiffness
 from genmech_fem.datasets import Campaign, Store, generate
 from genmech_fem.forward import LazyModel
 from genmech_fem.metrics import quantiles, relative_l2, untrained_predictions
@@ -156,7 +156,10 @@ def cells(count: int, stream: int, points: int = 32) -> np.ndarray:
 def stiffness_heads(contrast: int, seed: int, sizes: Sizes) -> Iterator[Row]:
     """Effective stiffness by three heads: what is impossible must not be said."""
     soft, stiff = PHASES[contrast]
-    solver, bounds = pixel_stiffness(32, soft, stiff), VoigtReuss(plane_strain(*soft), plane_strain(*stiff))
+    solver, bounds = (
+        pixel_stiffness(32, Material(*soft), Material(*stiff)),
+        VoigtReuss(plane_strain(*soft), plane_strain(*stiff)),
+    )
     known, asked = cells(sizes.samples, 1), cells(sizes.tested, 2)
     labels, truth = (solver({"phase": phase})["stiffness"] for phase in (known, asked))
     data = {"x": tensor(known[:, None]), "y": tensor(labels)}
@@ -174,7 +177,7 @@ def stiffness_heads(contrast: int, seed: int, sizes: Sizes) -> Iterator[Row]:
     found |= untrained_predictions((known, labels), asked)
     coarse = asked.reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4)).round()
     began = time.process_time()
-    found["FE on 16^2 pixels"] = pixel_stiffness(16, soft, stiff)({"phase": coarse})["stiffness"]
+    found["FE on 16^2 pixels"] = pixel_stiffness(16, Material(*soft), Material(*stiff))({"phase": coarse})["stiffness"]
     yield {
         "what": f"contrast {contrast}, FE on 16^2 pixels: one solve [CPU ms]",
         "seed": seed,
@@ -261,7 +264,7 @@ def darcy_data(sizes: Sizes) -> tuple[Solved, Solved]:
     """Permeability and pressure at 85^2 of 421^2 nodes; generated once, by a campaign that resumes."""
     resolution, counts = (420, (1000, 200)) if sizes.samples >= 1000 else (40, (40, 10))
     folder = Path(__file__).parent / "data" / f"darcy{resolution}"
-    campaign = Campaign(LazyModel(partial(darcy, resolution)), DarcyPermeability(resolution), sum(counts), seed=0)
+    campaign = Campaign(LazyModel(partial(darcy, resolution, 5)), DarcyPermeability(resolution), sum(counts), seed=0)
     bar = tqdm(total=sum(counts), desc="darcy", file=sys.stderr, mininterval=10)
     generate(campaign, folder, engine=2, progress=lambda p: bar.update(p.finished - bar.n))
     fields: dict[str, list[np.ndarray]] = {"permeability": [], "pressure": []}
