@@ -10,7 +10,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import importlib.util
 import math
 import multiprocessing
 import sys
@@ -20,7 +19,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -102,20 +100,9 @@ class Task:
         return None if self.likelihood == "gaussian" else (0.0, 1.0)
 
 
-def example(name: str) -> Any:
-    """A script of the folder examples as a module."""
-    path = Path(__file__).parents[2] / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def squares_among_discs(seed: int, sizes: Sizes) -> Task:
     """E.27: five discs, of which k are replaced by squares, as wide as in the book or of equal area."""
-    drawing = example("anomalous_shapes")
+    drawing = reporting.example("anomalous_shapes")
 
     def draw(n: int, squares: int, stream: int, size: str = "of equal area") -> torch.Tensor:
         return drawing.tensor(drawing.discs_and_squares(n, squares, 10 * seed + stream, size)[0])
@@ -137,7 +124,7 @@ def squares_among_discs(seed: int, sizes: Sizes) -> Task:
 
 def one_shape(seed: int, sizes: Sizes) -> Task:
     """E.29: discs against squares, triangles and crosses of equal area."""
-    drawing = example("equal_area_shapes")
+    drawing = reporting.example("equal_area_shapes")
 
     def sample(kind: str, n: int, stream: int) -> torch.Tensor:
         return drawing.images(kind, n, 10 * seed + stream)
@@ -155,7 +142,7 @@ def one_shape(seed: int, sizes: Sizes) -> Task:
 
 def strains(seed: int, sizes: Sizes) -> Task:
     """Debonded fibres and voids in noisy strains of DOLFINx solves."""
-    plates = example("debonded_fibres")
+    plates = reporting.example("debonded_fibres")
     model = plates.tension()
 
     def draw(n: int, defect: str | None, stream: int) -> torch.Tensor:
@@ -176,7 +163,7 @@ def strains(seed: int, sizes: Sizes) -> Task:
 
 def families(seed: int, sizes: Sizes) -> Task:
     """Cells of fibres against those of other families."""
-    guard = example("out_of_family")
+    guard = reporting.example("out_of_family")
 
     def draw(family: str, n: int, stream: int) -> torch.Tensor:
         return guard.tensor(guard.cells(family, n, 10 * seed + stream))
@@ -294,14 +281,14 @@ def judged(which: str, seed: int, sizes: Sizes) -> Iterator[Row]:
             yield {
                 "what": f"{task.name}: diversity of the GAN over that of its data",
                 "seed": seed,
-                "value": example("equal_area_shapes").diversity(detector.model, task.tested["normal"]),
+                "value": reporting.example("equal_area_shapes").diversity(detector.model, task.tested["normal"]),
             }
 
 
 def contaminated(seed: int, sizes: Sizes) -> Iterator[Row]:
     """E.27 with one square of five in some of the training and calibration images."""
     task, kind = squares_among_discs(seed, sizes), "1 of 5 squares of equal area"
-    drawing = example("anomalous_shapes")
+    drawing = reporting.example("anomalous_shapes")
     count = {part: max(1, round(CONTAMINATION * len(x))) for part, x in (("x", task.x), ("c", task.calibration))}
     odd = drawing.tensor(drawing.discs_and_squares(sum(count.values()), 1, 10 * seed + 8)[0])
     x = torch.cat([task.x[count["x"] :], odd[: count["x"]]])
@@ -317,7 +304,7 @@ def contaminated(seed: int, sizes: Sizes) -> Iterator[Row]:
 
 def guarded(seed: int, sizes: Sizes) -> Iterator[Row]:
     """The surrogate of the example, and what a guard in front of it would send to the solver."""
-    found = example("out_of_family").main(
+    found = reporting.example("out_of_family").main(
         samples=2 * sizes.training, tested=sizes.tested, seconds=sizes.seconds, seed=seed
     )
     for family, row in found.items():

@@ -9,7 +9,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import importlib.util
 import math
 import multiprocessing
 import sys
@@ -18,7 +17,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -245,7 +243,7 @@ def pairs(sizes: Sizes) -> int:
 def translation(seed: int, sizes: Sizes) -> Iterator[Row]:
     """Unpaired translation between pixel cells and smooth cells, beside what needs no network."""
     with TemporaryDirectory() as folder:
-        found = example("translate_cells").main(folder, samples=pairs(sizes), steps=sizes.steps, seed=seed)
+        found = reporting.example("translate_cells").main(folder, samples=pairs(sizes), steps=sizes.steps, seed=seed)
     for what, number in found.items():
         yield {"what": f"CycleGAN, RMS error: {what}", "seed": seed, "value": number}
 
@@ -254,7 +252,7 @@ def sequences(seed: int, sizes: Sizes) -> Iterator[Row]:
     """Coarse sequences of a temperature made fine, with and without the temporal discriminator."""
     with TemporaryDirectory() as folder:
         steps = 3 * sizes.steps // 2
-        found = example("super_resolve_heat").main(folder, samples=pairs(sizes), steps=steps, seed=seed)
+        found = reporting.example("super_resolve_heat").main(folder, samples=pairs(sizes), steps=steps, seed=seed)
     for way, figures in found.items():
         for what, number in figures.items():
             yield {"what": f"heat 4^2 to 32^2, {way}: {what}", "seed": seed, "value": number}
@@ -341,20 +339,9 @@ def book_fibres(seed: int, sizes: Sizes) -> Iterator[Row]:
     yield {"what": f"{name}: volume fraction", "seed": seed, "value": shares[0], "real": shares[1]}
 
 
-def example(name: str) -> Any:
-    """A script of the folder examples as a module."""
-    path = Path(__file__).parents[2] / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def shapes(seed: int, sizes: Sizes) -> Iterator[Row]:
     """Exercise E.28: a VAE of four shapes, with a learned mixture and with a normal distribution as its prior."""
-    drawing = example("latent_shapes")
+    drawing = reporting.example("latent_shapes")
     x, templates = drawing.random_shapes(2 * sizes.training, seed=0)[0], drawing.all_shapes()
     ways = {"mixture": 32, "normal": 0} if seed == 0 else {"mixture": 32}
     for prior, components in ways.items():
@@ -377,7 +364,7 @@ def shapes(seed: int, sizes: Sizes) -> Iterator[Row]:
 
 def collapse(sizes: Sizes) -> Iterator[Row]:
     """How many of the four shapes the generators of the GAN family reach."""
-    drawing = example("latent_shapes")
+    drawing = reporting.example("latent_shapes")
     x, templates = drawing.random_shapes(2 * sizes.training, seed=0)[0], drawing.all_shapes()
     network = Architecture((32, 64), patch=4, padding_mode="zeros")
     models: dict[str, Callable[..., GenerativeModel]] = {
@@ -399,7 +386,7 @@ def collapse(sizes: Sizes) -> Iterator[Row]:
 
 def beta(sizes: Sizes) -> Iterator[Row]:
     """The effect of beta."""
-    drawing = example("latent_shapes")
+    drawing = reporting.example("latent_shapes")
     x, templates = drawing.random_shapes(sizes.training, seed=0)[0], drawing.all_shapes()
     settings = Recipe(seconds=0.2 * sizes.seconds, batch_size=32, average=0.998)
     normal = partial(drawing.build, components=0)

@@ -1,6 +1,7 @@
 """What all benchmarks share: where results go, and what is said about the machine."""
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -28,6 +29,17 @@ def cpu_seconds() -> float:
     """CPU time of this process and of the children that ended [s]."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in usage)
+
+
+def example(name: str) -> Any:
+    """A script of the folder examples as a module."""
+    path = Path(__file__).parents[2] / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def machine() -> dict[str, Any]:

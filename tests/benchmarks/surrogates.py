@@ -11,7 +11,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import genmech_fem.problems  # noqa: F401  isort: skip
 
-import importlib.util
 import math
 import multiprocessing
 import sys
@@ -316,7 +315,7 @@ def coarse_darcy(asked: Solved) -> Iterator[Row]:
 def pretraining(seed: int, sizes: Sizes) -> Iterator[Row]:
     """The example: errors over the number of labels, from nothing and from random fields."""
     few = {"pretraining": 60, "labels": (8, 16), "tested": 20, "steps": (20, 10)} if sizes.samples < 1000 else {}
-    for way, row in example("pretrain_and_adapt").main(seeds=(seed,), **few).items():
+    for way, row in reporting.example("pretrain_and_adapt").main(seeds=(seed,), **few).items():
         for labels, (error,) in row.items():
             what = f"pretraining, {way}, {labels} labels of fibres: median error [%]"
             yield {"what": what, "seed": seed, "value": 100 * error}
@@ -348,17 +347,6 @@ def volumes(seed: int, sizes: Sizes) -> Iterator[Row]:
     yield {"what": f"3D {points}^3: one solve [CPU s]", "seed": seed, "value": solve}
     yield {"what": f"3D {points}^3: speed-up", "seed": seed, "value": solve / each}
     yield {"what": f"3D {points}^3: calls until it has paid", "seed": seed, "value": spent / (solve - each)}
-
-
-def example(name: str) -> Any:
-    """A script of the folder examples as a module."""
-    path = Path(__file__).parents[2] / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def recipe(sizes: Sizes, seed: int, share: float) -> Recipe:
