@@ -30,7 +30,10 @@ def complaint(capsys, *words):
 
 def test_unknown_names_list_what_exists(capsys, tmp_path):
     line = complaint(capsys, "demo", "--microstructure", "fibers", "--out", tmp_path)
-    assert "unknown name 'fibers' in microstructures: choose one of basic_shapes, " in line
+    assert (
+        "unknown name 'fibers' in microstructures: choose one of basic_shapes, darcy_permeability, ellipses, fibres"
+        in line
+    )
     assert list(tmp_path.iterdir()) == []
 
 
