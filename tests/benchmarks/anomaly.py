@@ -11,11 +11,8 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import math
-import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -312,12 +309,6 @@ def guarded(seed: int, sizes: Sizes) -> Iterator[Row]:
             yield {"what": f"surrogate of fibre cells, {family}: {what}", "seed": seed, "value": row[what]}
 
 
-def job(function: Callable[..., Iterator[Row]], *arguments: Any) -> list[Row]:
-    """All rows of one job, in a process of its own."""
-    torch.set_num_threads(1)
-    return list(function(*arguments))
-
-
 def best(rows: list[Row], start: str, *, baselines: bool) -> float:
     """Median over the seeds of the best detector of a task, or of the best descriptor."""
     by_name: dict[str, list[float]] = {}
@@ -337,20 +328,7 @@ def main() -> None:
         *((judged, which, seed, sizes) for which in TASKS for seed in sizes.seeds),
         *((function, seed, sizes) for function in (contaminated, guarded) for seed in sizes.seeds),
     ]
-    rows: list[Row] = []
-    began = time.perf_counter()
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {pool.submit(job, *arguments): arguments for arguments in jobs}
-        for number, future in enumerate(as_completed(running), 1):
-            try:
-                rows += future.result()
-            except Exception as error:  # the other jobs go on
-                name = running[future][0].__name__
-                rows.append({"what": f"failed: {name} {running[future][1]}", "seed": None, "value": str(error)})
-            minutes = (time.perf_counter() - began) / 60
-            left = minutes * (len(jobs) - number) / number
-            print(f"{number}/{len(jobs)}, {minutes:.0f} min, {left:.0f} min left", file=sys.stderr, flush=True)
-    rows.sort(key=lambda row: (row["what"], row["seed"] or 0))
+    rows = reporting.run(jobs)
     matched, strain = "E.27, 1 of 5 squares of equal area: ", f"strains, {ANY}: "
     figures = {
         "e27_matched_k1_auroc": best(rows, matched, baselines=False),

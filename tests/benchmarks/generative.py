@@ -11,10 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import math
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
@@ -402,12 +401,6 @@ def recipe(sizes: Sizes, seed: int, *, share: float = 1.0) -> Recipe:
     return Recipe(seconds=share * sizes.seconds, learning_rate=3e-3, average=0.998, seed=seed)
 
 
-def job(function: Callable[..., Iterator[Row]], *arguments: Any) -> list[Row]:
-    """All rows of one job, in a process of its own."""
-    torch.set_num_threads(1)
-    return list(function(*arguments))
-
-
 def value(rows: list[Row], what: str, column: str = "value") -> float:
     """Median of the rows named `what`; not a number if there are none."""
     return median([row[column] for row in rows if row["what"] == what] or [math.nan])
@@ -455,26 +448,7 @@ def main() -> None:
         (beta, sizes),
         (collapse, sizes),
     ]
-    rows: list[Row] = []
-    began = time.perf_counter()
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {pool.submit(job, *arguments): arguments for arguments in jobs}
-        for number, future in enumerate(as_completed(running), 1):
-            try:
-                rows += future.result()
-            except Exception as error:  # the other jobs go on
-                rows.append(
-                    {
-                        "what": f"failed: {running[future][0].__name__} {running[future][1]}",
-                        "seed": None,
-                        "value": str(error),
-                    }
-                )
-            minutes = (time.perf_counter() - began) / 60
-            left = minutes * (len(jobs) - number) / number
-            name = running[future][0].__name__
-            print(f"{number}/{len(jobs)} {name}, {minutes:.0f} min, {left:.0f} min left", file=sys.stderr, flush=True)
-    rows.sort(key=lambda row: (row["what"], row["seed"] or 0))
+    rows = reporting.run(jobs)
     reporting.write("generative", summary(rows), rows, list(sizes.seeds), quick=args.quick)
 
 

@@ -3,9 +3,14 @@
 import argparse
 import importlib.util
 import json
+import multiprocessing
 import os
 import platform
 import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -57,6 +62,36 @@ def machine() -> dict[str, Any]:
 def _cpuinfo() -> list[str]:
     file = Path("/proc/cpuinfo")
     return file.read_text().splitlines() if file.exists() else []
+
+
+def run(jobs: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Rows of all jobs, sorted; two jobs at a time, each in a process of its own with one thread.
+
+    Args:
+        jobs: Functions, each with its arguments behind it, that yield rows.
+    """
+    rows: list[dict[str, Any]] = []
+    began = time.perf_counter()
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        running = {pool.submit(_all_rows, *job): job for job in jobs}
+        for number, future in enumerate(as_completed(running), 1):
+            function, first, *_ = running[future]
+            try:
+                rows += future.result()
+            except Exception as error:  # the other jobs go on
+                rows.append({"what": f"failed: {function.__name__} {first}", "seed": None, "value": str(error)})
+            minutes = (time.perf_counter() - began) / 60
+            left = minutes * (len(jobs) - number) / number
+            progress = f"{number}/{len(jobs)} {function.__name__}, {minutes:.0f} min, {left:.0f} min left"
+            print(progress, file=sys.stderr, flush=True)
+    return sorted(rows, key=lambda row: (row["what"], row["seed"] or 0))
+
+
+def _all_rows(function: Callable[..., Iterable[dict[str, Any]]], *arguments: Any) -> list[dict[str, Any]]:
+    import torch
+
+    torch.set_num_threads(1)
+    return list(function(*arguments))
 
 
 def write(name: str, figures: dict[str, Any], rows: list[dict[str, Any]], seeds: list[int], *, quick: bool) -> None:

@@ -15,8 +15,8 @@ import math
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -354,12 +354,6 @@ def recipe(sizes: Sizes, seed: int, share: float) -> Recipe:
     return Recipe(seconds=share * sizes.seconds, batch_size=16, learning_rate=3e-3, average=0.995, seed=seed)
 
 
-def job(function: Callable[..., Iterator[Row]], *arguments: Any) -> list[Row]:
-    """All rows of one job, in a process of its own."""
-    torch.set_num_threads(1)
-    return list(function(*arguments))
-
-
 def value(rows: list[Row], what: str) -> float:
     """Median over the seeds of the rows named `what`."""
     return median([row["value"] for row in rows if row["what"] == what] or [math.nan])
@@ -379,20 +373,7 @@ def main() -> None:
         *((darcy_flow, network, seed, sizes, *flow) for network in DARCY for seed in sizes.seeds),
         *((function, seed, sizes) for function in (pretraining, volumes) for seed in sizes.seeds),
     ]
-    rows: list[Row] = []
-    began = time.perf_counter()
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {pool.submit(job, *arguments): arguments for arguments in jobs}
-        for number, future in enumerate(as_completed(running), 1):
-            try:
-                rows += future.result()
-            except Exception as error:  # the other jobs go on
-                name = running[future][0].__name__
-                rows.append({"what": f"failed: {name} {running[future][1]}", "seed": None, "value": str(error)})
-            minutes = (time.perf_counter() - began) / 60
-            left = minutes * (len(jobs) - number) / number
-            print(f"{number}/{len(jobs)}, {minutes:.0f} min, {left:.0f} min left", file=sys.stderr, flush=True)
-    rows.sort(key=lambda row: (row["what"], row["seed"] or 0))
+    rows = reporting.run(jobs)
     heads = [row["value"] for row in rows if "head voigt_reuss: share out" in row["what"]]
     figures = {
         "mechanical_mnist_mape": value(rows, "Mechanical MNIST, d = 14, network: MAPE [%]"),
