@@ -12,10 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from genmech_fem import plugins
-from genmech_fem.cli.model_card import assessed, opened, page, read_pairs, write_card
+from genmech_fem.cli.model_card import assessed, open_part, opened, page, read_pairs, write_card
 from genmech_fem.cli.progress import advance, progress_bar
-from genmech_fem.datasets import Store, read_splits, write_atomic
-from genmech_fem.errors import DatasetError
+from genmech_fem.datasets import write_atomic
 from genmech_fem.forward import ForwardModel
 from genmech_fem.metrics import ReportCard, report_card
 
@@ -93,8 +92,8 @@ def _surrogate(args: argparse.Namespace) -> int:
     """The card of a surrogate on the samples of the reference."""
     model, notes = opened(Path(args.samples))
     names = [model.inputs[0].name, model.outputs[0].name]
-    asked = read_pairs(args.reference, names, args.count)
-    known = read_pairs(args.training, names) if args.training else None
+    asked = read_pairs(*open_part(args.reference), names, args.count)
+    known = read_pairs(*open_part(args.training), names) if args.training else None
     found = assessed(model, asked, known)
     text = page(notes, found, args.reference)
     print(text)
@@ -112,26 +111,14 @@ def read_images(source: str, count: int | None = None) -> np.ndarray:
         DatasetError: The data set has no such array or part.
         OSError: It cannot be read.
     """
-    folder, colon, part = source.rpartition(":")
-    if colon and Path(folder).is_dir():
-        return _stored(Path(folder), part, count)
+    folder, colon, _ = source.rpartition(":")
     path = Path(source)
-    if path.is_dir():
-        return _stored(path, None, count)
+    if path.is_dir() or (colon and Path(folder).is_dir()):
+        store, numbers = open_part(source)
+        return store.read(numbers[:count], [PHASE])[1][PHASE]
     if path.suffix not in READERS:
         raise ValueError(f"{path}: expected the folder of a data set or a file {', '.join(READERS)}")
     return READERS[path.suffix](path, count)
-
-
-def _stored(path: Path, part: str | None, count: int | None) -> np.ndarray:
-    store = Store.open(path)
-    numbers = store.numbers()
-    if part is not None:
-        parts = read_splits(store)
-        if part not in parts:
-            raise DatasetError(f"{path}: expected a part of its split, one of {sorted(parts)}, got '{part}'")
-        numbers = np.intersect1d(parts[part], numbers)
-    return store.read(numbers[:count], [PHASE])[1][PHASE]
 
 
 def _array(path: Path, count: int | None) -> np.ndarray:

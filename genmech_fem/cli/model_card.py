@@ -43,13 +43,12 @@ def open_part(source: str) -> tuple[Store, np.ndarray]:
     return store, numbers
 
 
-def read_pairs(source: str, names: Sequence[str], count: int | None = None) -> Pairs:
-    """The first samples of two arrays.
+def read_pairs(store: Store, numbers: np.ndarray, names: Sequence[str], count: int | None = None) -> Pairs:
+    """Two arrays of the first of these samples.
 
     Raises:
-        DatasetError: See `open_part`, or an array is unknown.
+        DatasetError: An array is unknown.
     """
-    store, numbers = open_part(source)
     arrays = store.read(numbers[:count], names)[1]
     return arrays[names[0]], arrays[names[1]]
 

@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     names = args.input, args.output
-    arrays, (store, _) = read_pairs(args.dataset, names, args.count), open_part(args.dataset)
+    store, numbers = open_part(args.dataset)
+    arrays = read_pairs(store, numbers, names, args.count)
     given, sought = (next(spec for spec in store.specs if spec.name == name) for name in names)
     torch.manual_seed(args.seed)
     model, name = _new(args, given, sought)
@@ -102,7 +103,8 @@ def finetune(args: argparse.Namespace) -> int:
 
     old, notes = opened(args.model)
     (given,), (sought,), model = old.inputs, old.outputs, cast(nn.Module, old.function)
-    arrays, (store, _) = read_pairs(args.dataset, (given.name, sought.name), args.count), open_part(args.dataset)
+    store, numbers = open_part(args.dataset)
+    arrays = read_pairs(store, numbers, (given.name, sought.name), args.count)
     for spec in store.specs:
         if spec.name in (given.name, sought.name) and spec not in (given, sought):
             raise ContractError(f"{args.dataset}: expected {given} and {sought} of {args.model}, got {spec}")
@@ -177,7 +179,8 @@ def _parts(args: argparse.Namespace, arrays: Pairs, about: Mapping[str, Any]) ->
     """
     x, y = arrays
     if args.test:
-        return arrays, read_pairs(args.test, [about[key]["name"] for key in ("input", "output")]), str(args.test)
+        names = [about[key]["name"] for key in ("input", "output")]
+        return arrays, read_pairs(*open_part(args.test), names), str(args.test)
     held = round(HELD * len(x))
     if held < 3:
         raise ValueError(f"{args.dataset}: expected at least 30 samples, or --test, got {len(x)}")
