@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -183,13 +184,7 @@ class ProblemModel:
         """
         if not isinstance(self.problem, VariationalProblem):
             raise ValueError(f"potential: expected a VariationalProblem, got {type(self.problem).__name__}")
-        found = ((m.spec, _permutation(m.matrix)) for m in self._outputs if m.source == "state")
-        spec, dofs = next(((spec, dofs) for spec, dofs in found if dofs is not None), (None, None))
-        if spec is None or dofs is None:
-            raise ContractError(
-                "potential: expected an output with one value for each dof of the state, such as a field of degree 1 "
-                f"at the nodes of its mesh, got {[spec.name for spec in self.outputs]}"
-            )
+        spec, dofs = self._whole_state
         arrays, given = check(inputs, self.inputs), check(states, (spec,), "state")[spec.name]
         if len(given) != _batch(arrays):
             raise ContractError(f"potential: expected states of {_batch(arrays)} samples, got {len(given)}")
@@ -201,6 +196,18 @@ class ProblemModel:
             energies[i], gradient = self.problem.potential(owned)
             gradients[i] = gradient[dofs].reshape(spec.shape)
         return energies, {spec.name: gradients}
+
+    @cached_property
+    def _whole_state(self) -> tuple[Spec, np.ndarray]:
+        """The output that holds the dofs of the state one by one, and the dof of each of its numbers."""
+        for m in self._outputs:
+            dofs = _permutation(m.matrix) if m.source == "state" else None
+            if dofs is not None:
+                return m.spec, dofs
+        raise ContractError(
+            "potential: expected an output with one value for each dof of the state, such as a field of degree 1 "
+            f"at the nodes of its mesh, got {[spec.name for spec in self.outputs]}"
+        )
 
     def _pull_back(self, arrays: Arrays, states: list[np.ndarray], cotangents: Arrays) -> dict[str, np.ndarray]:
         given = check(cotangents, tuple(s for s in self.outputs if s.name in cotangents), "cotangent")
