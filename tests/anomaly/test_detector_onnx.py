@@ -62,7 +62,13 @@ BUILDERS = {
 }
 
 
-LONG = ("inversion", "diffusion", "bound of a mixture", "reconstruction over the perimeter")  # 10 to 50 seconds each
+LONG = (
+    "inversion",
+    "diffusion",
+    "flow",
+    "bound of a mixture",
+    "reconstruction over the perimeter",
+)  # 10 to 50 seconds each
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,9 @@ def test_the_detector_of_an_earlier_call_judges_again(files, trained, tmp_path, 
     assert again["threshold"] == before["threshold"]
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "denoising", "vae", pytest.param("flow", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["autoencoder", *(pytest.param(name, marks=pytest.mark.slow) for name in ("denoising", "vae", "flow"))]
+)
 def test_other_detectors_and_fields_of_components(name, files, tmp_path, capsys):
     words = files / "strain.npy", files / "strain.npy", "--channels", "--periodic", "--detector", name
     text = run(capsys, *words, "--out", tmp_path, "--seconds", 0.5, "--quantile", 0.9).out

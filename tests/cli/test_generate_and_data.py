@@ -75,7 +75,7 @@ def test_damage_is_found_put_aside_and_made_again(capsys, tmp_path):
     assert "as they were written" in run(capsys, "data", "check", path).out
 
 
-@pytest.mark.parametrize("engine", ["processes", "dask"])
+@pytest.mark.parametrize("engine", ["processes", pytest.param("dask", marks=pytest.mark.slow)])
 def test_a_campaign_of_ones_own_runs_on_every_engine_with_its_failures_in_a_table(tmp_path, engine):
     script = tmp_path / "mine.py"
     script.write_text("""

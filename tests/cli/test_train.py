@@ -64,7 +64,9 @@ def test_a_surrogate_of_numbers_beats_the_mean_and_is_a_file_that_is_called_like
     assert found.shape == arrays["stiffness"].shape
 
 
-@pytest.mark.parametrize("network", ["unet", "fourier", "vision_transformer", "point_transformer"])
+@pytest.mark.parametrize(
+    "network", ["unet", "fourier", "vision_transformer", pytest.param("point_transformer", marks=pytest.mark.slow)]
+)
 def test_fields_on_other_points_than_the_input_are_learned(network, sets, tmp_path, capsys):
     if network == "vision_transformer":
         text = run(

@@ -25,7 +25,7 @@ def client():
         yield client
 
 
-@pytest.mark.parametrize("campaign", [FIBRES, PIXELS], ids=["fibres", "pixels"])
+@pytest.mark.parametrize("campaign", [pytest.param(FIBRES, marks=pytest.mark.slow), PIXELS], ids=["fibres", "pixels"])
 def test_a_cluster_gives_the_data_of_the_serial_engine_bit_for_bit(tmp_path, client, campaign):
     generate(campaign, tmp_path / "serial")
     report = generate(campaign, tmp_path / "dask", engine=Dask(client))

@@ -66,7 +66,7 @@ print("ready", flush=True)
 generate(replace(SMALL, size=100_000), {str(tmp_path)!r})
 """
     before = 0
-    for delay in np.random.default_rng(0).uniform(0.05, 0.3, 6):
+    for delay in np.random.default_rng(0).uniform(0.05, 0.3, 3):
         with start(code, stdout=subprocess.PIPE) as child:
             child.stdout.readline()
             time.sleep(delay)
@@ -78,7 +78,7 @@ generate(replace(SMALL, size=100_000), {str(tmp_path)!r})
         np.testing.assert_array_equal(finished, np.arange(len(finished)))
         assert len(finished) >= before
         before = len(finished)
-    assert before > 50
+    assert before > 20
 
 
 def test_writers_of_different_parts_share_a_store(tmp_path):

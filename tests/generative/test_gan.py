@@ -111,7 +111,9 @@ def spots():
     return modes, {"x": modes[label] + noise, "condition": label}
 
 
-@pytest.mark.parametrize("objective", ["hinge", pytest.param("bce", marks=pytest.mark.slow), "wasserstein"])
+@pytest.mark.parametrize(
+    "objective", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("hinge", "bce")), "wasserstein"]
+)
 def test_all_modes_are_found(spots, objective):
     modes, data = spots
     torch.manual_seed(0)
