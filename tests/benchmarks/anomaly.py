@@ -328,7 +328,7 @@ def main() -> None:
         *((judged, which, seed, sizes) for which in TASKS for seed in sizes.seeds),
         *((function, seed, sizes) for function in (contaminated, guarded) for seed in sizes.seeds),
     ]
-    rows = reporting.run(jobs)
+    rows, earlier = reporting.run("anomaly", jobs, quick=args.quick)
     matched, strain = "E.27, 1 of 5 squares of equal area: ", f"strains, {ANY}: "
     figures = {
         "e27_matched_k1_auroc": best(rows, matched, baselines=False),
@@ -339,7 +339,7 @@ def main() -> None:
         "strain_baseline_auroc": best(rows, strain, baselines=True),
         "gan_diversity_e29": best(rows, "E.29: diversity", baselines=False),
     }
-    reporting.write("anomaly", figures, rows, list(sizes.seeds), quick=args.quick)
+    reporting.write("anomaly", figures, rows, list(sizes.seeds), quick=args.quick, earlier=earlier)
 
 
 if __name__ == "__main__":

@@ -448,8 +448,8 @@ def main() -> None:
         (beta, sizes),
         (collapse, sizes),
     ]
-    rows = reporting.run(jobs)
-    reporting.write("generative", summary(rows), rows, list(sizes.seeds), quick=args.quick)
+    rows, earlier = reporting.run("generative", jobs, quick=args.quick)
+    reporting.write("generative", summary(rows), rows, list(sizes.seeds), quick=args.quick, earlier=earlier)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """What all benchmarks share: where results go, and what is said about the machine."""
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import multiprocessing
 import os
+import pickle
 import platform
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -64,50 +67,85 @@ def _cpuinfo() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def run(jobs: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Rows of all jobs, sorted; two jobs at a time, each in a process of its own with one thread.
+def run(name: str, jobs: Sequence[tuple[Any, ...]], *, quick: bool) -> tuple[list[dict[str, Any]], float]:
+    """Run jobs, two at a time, each in a process of its own with one thread.
+
+    A benchmark that was stopped takes up the rows of jobs that had ended, unless their arguments have changed.
 
     Args:
+        name: Name of the benchmark.
         jobs: Functions, each with its arguments behind it, that yield rows.
+        quick: As for `write`.
+
+    Returns:
+        All rows, sorted, and the CPU seconds of jobs that had ended before.
     """
-    rows: list[dict[str, Any]] = []
-    began = time.perf_counter()
+    folder = _kept(name, quick=quick)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{job[0].__name__}.{hashlib.sha256(pickle.dumps(job)).hexdigest()[:12]}.json" for job in jobs]
+    earlier = sum(json.loads(file.read_text())["cpu_seconds"] for file in files if file.exists())
+    waiting = {file: job for file, job in zip(files, jobs, strict=True) if not file.exists()}
+    began, failed = time.perf_counter(), []
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {pool.submit(_all_rows, *job): job for job in jobs}
+        running = {pool.submit(_all_rows, file, *job): job for file, job in waiting.items()}
         for number, future in enumerate(as_completed(running), 1):
             function, first, *_ = running[future]
-            try:
-                rows += future.result()
-            except Exception as error:  # the other jobs go on
-                rows.append({"what": f"failed: {function.__name__} {first}", "seed": None, "value": str(error)})
+            if error := future.exception():  # the other jobs go on
+                failed.append({"what": f"failed: {function.__name__} {first}", "seed": None, "value": str(error)})
             minutes = (time.perf_counter() - began) / 60
-            left = minutes * (len(jobs) - number) / number
-            progress = f"{number}/{len(jobs)} {function.__name__}, {minutes:.0f} min, {left:.0f} min left"
+            left = minutes * (len(waiting) - number) / number
+            progress = f"{number}/{len(waiting)} {function.__name__}, {minutes:.0f} min, {left:.0f} min left"
             print(progress, file=sys.stderr, flush=True)
-    return sorted(rows, key=lambda row: (row["what"], row["seed"] or 0))
+    rows = [row for file in files if file.exists() for row in json.loads(file.read_text())["rows"]]
+    return sorted(rows + failed, key=lambda row: (row["what"], row["seed"] or 0)), earlier
 
 
-def _all_rows(function: Callable[..., Iterable[dict[str, Any]]], *arguments: Any) -> list[dict[str, Any]]:
+def _kept(name: str, *, quick: bool) -> Path:
+    """Folder with the rows of ended jobs, until all are written."""
+    return Path(__file__).parent / "data" / (f"{name}.quick.rows" if quick else f"{name}.rows")
+
+
+def _all_rows(file: Path, function: Callable[..., Iterable[dict[str, Any]]], *arguments: Any) -> None:
     import torch
 
     torch.set_num_threads(1)
-    return list(function(*arguments))
+    rows = list(function(*arguments))
+    file.write_text(json.dumps({"rows": rows, "cpu_seconds": cpu_seconds()}))
 
 
-def write(name: str, figures: dict[str, Any], rows: list[dict[str, Any]], seeds: list[int], *, quick: bool) -> None:
-    """Write ``results/NAME.json`` and the rows as a Markdown table, and print the table."""
+def write(
+    name: str,
+    figures: dict[str, Any],
+    rows: list[dict[str, Any]],
+    seeds: list[int],
+    *,
+    quick: bool,
+    earlier: float = 0.0,
+) -> None:
+    """Write ``results/NAME.json`` and the rows as a Markdown table, and print the table.
+
+    Args:
+        name: Name of the benchmark.
+        figures: Numbers by name.
+        rows: Everything that was measured.
+        seeds: Seeds of what was trained.
+        quick: Write ``NAME.quick`` instead.
+        earlier: CPU seconds [s] that were spent before this process.
+    """
     stem = f"{name}.quick" if quick else name
     result = {
         "figures": figures,
         "rows": rows,
         "seeds": seeds,
-        "cpu_seconds": round(cpu_seconds(), 1),
+        "cpu_seconds": round(earlier + cpu_seconds(), 1),
         "machine": machine(),
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
     page = markdown(name, result)
     (RESULTS / f"{stem}.md").write_text(page)
+    if not any(str(row.get("what")).startswith("failed: ") for row in rows):
+        shutil.rmtree(_kept(name, quick=quick), ignore_errors=True)
     print(page)
 
 
