@@ -165,7 +165,7 @@ def test_an_autoencoder_finds_squares_of_equal_area():
 
 
 def test_pretraining_saves_labels():
-    found = load("pretrain_and_adapt").main(pretraining=120, labels=(8, 32), tested=30, steps=(250, 60))
+    found = load("pretrain_and_adapt").main(pretraining=120, labels=(8, 32), tested=30, steps=(250, 60, 60))
     assert set(found) == {"as pretrained", "from nothing", "all weights", "head alone", "low-rank updates"}
     assert found["all weights"][8][0] < found["from nothing"][8][0]
     assert max(errors[32][0] for way, errors in found.items() if way != "as pretrained") < 0.05

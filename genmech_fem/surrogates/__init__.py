@@ -12,7 +12,7 @@ from genmech_fem.surrogates.ensemble import Ensemble
 from genmech_fem.surrogates.field_surrogate import FieldSurrogate
 from genmech_fem.surrogates.grid_surrogate import GridSurrogate
 from genmech_fem.surrogates.heads import PositiveDefinite, VoigtReuss, symmetric, upper
-from genmech_fem.surrogates.learning_curve import CurvePoint, learning_curve
+from genmech_fem.surrogates.learning_curve import CurvePoint, labels_needed, learning_curve
 from genmech_fem.surrogates.losses import EnergyNorm, Loss, relative_h1, relative_l2
 from genmech_fem.surrogates.path_surrogate import PathSurrogate
 from genmech_fem.surrogates.perceptron import Perceptron
@@ -37,6 +37,7 @@ __all__ = [
     "TorchModel",
     "TrainingRange",
     "VoigtReuss",
+    "labels_needed",
     "learning_curve",
     "low_rank",
     "merge",

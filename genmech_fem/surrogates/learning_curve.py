@@ -1,7 +1,9 @@
 """How the error falls with the number of labels."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -56,3 +58,28 @@ def learning_curve(
             for _ in fit(model, part, recipe(labels, seed), augment=augment):
                 pass
             yield CurvePoint(labels, seed, score(model))
+
+
+def labels_needed(curve: Mapping[int, float], score: float) -> float:
+    """With how many labels a learning curve first falls to a score.
+
+    Args:
+        curve: Errors by number of labels.
+        score: The error to reach.
+
+    Returns:
+        The number, between two points of the curve on the line over the logarithm of the numbers; the first of them if
+        that is good enough already, infinity if none is.
+
+    Raises:
+        ValueError: The curve is empty.
+    """
+    if not curve:
+        raise ValueError("labels_needed: expected a curve of at least one point, got none")
+    points = sorted(curve.items())
+    if points[0][1] <= score:
+        return points[0][0]
+    for (few, worse), (many, better) in pairwise(points):
+        if better <= score:
+            return few * (many / few) ** ((worse - score) / (worse - better))
+    return math.inf

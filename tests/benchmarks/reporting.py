@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import platform
+import re
 import resource
 import shutil
 import sys
@@ -89,15 +90,22 @@ def run(name: str, jobs: Sequence[tuple[Any, ...]], *, quick: bool) -> tuple[lis
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         running = {pool.submit(_all_rows, file, *job): job for file, job in waiting.items()}
         for number, future in enumerate(as_completed(running), 1):
-            function, first, *_ = running[future]
+            function, *arguments = running[future]
             if error := future.exception():  # the other jobs go on
-                failed.append({"what": f"failed: {function.__name__} {first}", "seed": None, "value": str(error)})
+                what = " ".join(["failed:", function.__name__, *map(str, arguments[:1])])
+                failed.append({"what": what, "seed": None, "value": str(error)})
             minutes = (time.perf_counter() - began) / 60
             left = minutes * (len(waiting) - number) / number
             progress = f"{number}/{len(waiting)} {function.__name__}, {minutes:.0f} min, {left:.0f} min left"
             print(progress, file=sys.stderr, flush=True)
     rows = [row for file in files if file.exists() for row in json.loads(file.read_text())["rows"]]
-    return sorted(rows + failed, key=lambda row: (row["what"], row["seed"] or 0)), earlier
+    return sorted(rows + failed, key=lambda row: (_numbers_apart(row["what"]), row["seed"] or 0)), earlier
+
+
+def _numbers_apart(text: str) -> list[str | float]:
+    """Text and numbers in turn, so that 2 comes before 10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [float(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
 def _kept(name: str, *, quick: bool) -> Path:
@@ -121,6 +129,7 @@ def write(
     *,
     quick: bool,
     earlier: float = 0.0,
+    tasks: Sequence[str] = (),
 ) -> None:
     """Write ``results/NAME.json`` and the rows as a Markdown table, and print the table.
 
@@ -131,6 +140,7 @@ def write(
         seeds: Seeds of what was trained.
         quick: Write ``NAME.quick`` instead.
         earlier: CPU seconds [s] that were spent before this process.
+        tasks: Get a table each, of their rows "TASK, METHOD: MEASURE".
     """
     stem = f"{name}.quick" if quick else name
     result = {
@@ -142,17 +152,18 @@ def write(
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
-    page = markdown(name, result)
+    page = markdown(name, result, tasks)
     (RESULTS / f"{stem}.md").write_text(page)
     if not any(str(row.get("what")).startswith("failed: ") for row in rows):
         shutil.rmtree(_kept(name, quick=quick), ignore_errors=True)
     print(page)
 
 
-def markdown(name: str, result: dict[str, Any]) -> str:
+def markdown(name: str, result: dict[str, Any], tasks: Sequence[str] = ()) -> str:
     """The figures, what the seeds have in common, and all rows as Markdown tables."""
     tables = {
         "Figures": tabulate(list(result["figures"].items()), ("figure", "value"), tablefmt="github", floatfmt=".4g"),
+        **{task: _methods(task, result["rows"]) for task in tasks},
         f"Over the seeds {result['seeds']}": tabulate(
             _over_seeds(result["rows"]), ("measured", "median", "least", "most"), tablefmt="github", floatfmt=".3g"
         ),
@@ -168,3 +179,22 @@ def _over_seeds(rows: list[dict[str, Any]]) -> list[tuple[str, float, float, flo
         if row.get("seed") is not None:
             values.setdefault(row["what"], []).append(row["value"])
     return [(what, median(found), min(found), max(found)) for what, found in values.items()]
+
+
+def _methods(task: str, rows: list[dict[str, Any]]) -> str:
+    """Measures by methods: the median over the seeds, and the least and the greatest value where they differ."""
+    cells: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if row["what"].startswith(f"{task}, "):
+            method, measure = row["what"].removeprefix(f"{task}, ").split(": ", 1)
+            cells.setdefault(measure, {}).setdefault(method, []).append(row["value"])
+    methods = list(dict.fromkeys(method for found in cells.values() for method in found))
+    table = [[measure, *(_spread(found.get(method, [])) for method in methods)] for measure, found in cells.items()]
+    return tabulate(table, (task, *methods), tablefmt="github", disable_numparse=True)
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    least, middle, most = (f"{value:.3g}" for value in (min(values), median(values), max(values)))
+    return middle if least == most else f"{middle} ({least} to {most})"

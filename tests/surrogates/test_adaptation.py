@@ -1,10 +1,21 @@
 """Ensembles, what of a network may change, and learning curves."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from genmech_fem.surrogates import Ensemble, GridSurrogate, Perceptron, learning_curve, low_rank, merge, only
+from genmech_fem.surrogates import (
+    Ensemble,
+    GridSurrogate,
+    Perceptron,
+    labels_needed,
+    learning_curve,
+    low_rank,
+    merge,
+    only,
+)
 from genmech_fem.training import Recipe, fit, load_model, save_model
 
 DATA = {"x": torch.randn(32, 1, 8, 8, generator=torch.Generator().manual_seed(0))}
@@ -107,3 +118,15 @@ def test_more_labels_are_better_and_sets_contain_each_other():
     assert made == [0, 0, 1, 1]
     with pytest.raises(ValueError, match=r"sizes from 1 to the 150 samples, got \[151\]"):
         next(learning_curve(make, data, (151,), lambda n, seed: Recipe(steps=1), score))
+
+
+def test_labels_needed_lie_between_the_points_of_a_curve():
+    curve = {4: 0.4, 64: 0.1, 16: 0.2}
+    assert labels_needed(curve, 0.5) == labels_needed(curve, 0.4) == 4
+    assert labels_needed(curve, 0.3) == pytest.approx(8)
+    assert labels_needed(curve, 0.15) == pytest.approx(32)
+    assert labels_needed(curve, 0.1) == pytest.approx(64)
+    assert labels_needed(curve, 0.09) == math.inf
+    assert labels_needed({4: 0.4, 8: 0.5, 16: 0.2}, 0.45) == 4  # a bump is no fall
+    with pytest.raises(ValueError, match="at least one point"):
+        labels_needed({}, 0.1)
