@@ -153,7 +153,7 @@ def energy_errors(name: str, seed: int, found: np.ndarray, truth: np.ndarray) ->
     """Mean absolute percentage errors of energies (count, steps)."""
     errors = 100 * np.abs(found / truth - 1).mean(axis=0)
     for step, error in zip(STEPS, errors, strict=True):
-        yield {"what": f"Mechanical MNIST, {name}: MAPE at d = {step:g} [%]", "seed": seed, "value": error}
+        yield {"what": f"Mechanical MNIST, {name}: MAPE at d = {step:g} [%]", "seed": seed, "value": float(error)}
 
 
 def coarse_energies(sizes: Sizes) -> Iterator[Row]:
