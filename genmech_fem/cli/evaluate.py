@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from genmech_fem import plugins
-from genmech_fem.cli.model_card import assessed, open_part, opened, page, read_pairs, write_card
+from genmech_fem.cli.model_card import assessed, open_part, opened, page, read_fitting, write_card
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.datasets import write_atomic
 from genmech_fem.forward import ForwardModel
@@ -91,9 +91,9 @@ def _is_surrogate(source: str) -> bool:
 def _surrogate(args: argparse.Namespace) -> int:
     """The card of a surrogate on the samples of the reference."""
     model, notes = opened(Path(args.samples))
-    names = [model.inputs[0].name, model.outputs[0].name]
-    asked = read_pairs(*open_part(args.reference), names, args.count)
-    known = read_pairs(*open_part(args.training), names) if args.training else None
+    specs = *model.inputs, *model.outputs
+    asked = read_fitting(args.reference, specs, args.count)
+    known = read_fitting(args.training, specs) if args.training else None
     found = assessed(model, asked, known)
     text = page(notes, found, args.reference)
     print(text)

@@ -53,6 +53,21 @@ def read_pairs(store: Store, numbers: np.ndarray, names: Sequence[str], count: i
     return arrays[names[0]], arrays[names[1]]
 
 
+def read_fitting(source: str, specs: Sequence[Spec], count: int | None = None) -> Pairs:
+    """The input and the output of a surrogate, by their specs, of the first samples of ``FOLDER[:PART]``.
+
+    Raises:
+        DatasetError: There is no such store, part or array.
+        ContractError: Its arrays have another grid, other components or another unit than those of the surrogate.
+    """
+    store, numbers = open_part(source)
+    wanted = {spec.name: spec for spec in specs}
+    for spec in store.specs:
+        if wanted.get(spec.name, spec) != spec:
+            raise ContractError(f"{source}: expected {wanted[spec.name]} of the surrogate, got {spec}")
+    return read_pairs(store, numbers, list(wanted), count)
+
+
 def predict(model: "TorchModel", x: np.ndarray) -> tuple[np.ndarray, float]:
     """Outputs for all inputs, and the time of one [s]."""
     (inputs,), (output,) = model.inputs, model.outputs

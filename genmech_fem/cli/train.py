@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from genmech_fem.cli.model_card import Pairs, assessed, open_part, opened, page, read_pairs, write_card
+from genmech_fem.cli.model_card import (
+    Pairs,
+    assessed,
+    open_part,
+    opened,
+    page,
+    read_fitting,
+    read_pairs,
+    write_card,
+)
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, Spec, from_json, to_json
@@ -102,12 +111,8 @@ def finetune(args: argparse.Namespace) -> int:
     from genmech_fem.surrogates import low_rank, merge, only
 
     old, notes = opened(args.model)
-    (given,), (sought,), model = old.inputs, old.outputs, cast(nn.Module, old.function)
-    store, numbers = open_part(args.dataset)
-    arrays = read_pairs(store, numbers, (given.name, sought.name), args.count)
-    for spec in store.specs:
-        if spec.name in (given.name, sought.name) and spec not in (given, sought):
-            raise ContractError(f"{args.dataset}: expected {given} and {sought} of {args.model}, got {spec}")
+    model = cast(nn.Module, old.function)
+    arrays = read_fitting(args.dataset, (*old.inputs, *old.outputs), args.count)
     torch.manual_seed(args.seed)
     if args.how == "low_rank":
         low_rank(model, args.rank)
@@ -176,11 +181,12 @@ def _parts(args: argparse.Namespace, arrays: Pairs, about: Mapping[str, Any]) ->
 
     Raises:
         ValueError: They are too few.
+        ContractError: Those that judge have another grid or unit.
     """
     x, y = arrays
     if args.test:
-        names = [about[key]["name"] for key in ("input", "output")]
-        return arrays, read_pairs(*open_part(args.test), names), str(args.test)
+        specs = [from_json(about[key]) for key in ("input", "output")]
+        return arrays, read_fitting(args.test, specs), str(args.test)
     held = round(HELD * len(x))
     if held < 3:
         raise ValueError(f"{args.dataset}: expected at least 30 samples, or --test, got {len(x)}")

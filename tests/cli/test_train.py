@@ -1,6 +1,7 @@
 """The commands train, finetune and evaluate of a surrogate, on solved cells and plates."""
 
 import json
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -123,15 +124,32 @@ def test_bad_input_is_one_line(words, message, sets, trained, tmp_path, capsys):
     assert error.strip().count("\n") == 0
 
 
+@pytest.mark.parametrize("command", ["finetune", "evaluate", "train"])
+def test_another_unit_or_grid_is_one_line(command, sets, trained, tmp_path, capsys):
+    copytree(sets / "cells", tmp_path / "MPa")
+    manifest = tmp_path / "MPa" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"GPa"', '"MPa"'))
+    words = ["generate", tmp_path / "fine", "--problem", "pixel_stiffness", "--resolution", "10", "--size", "4"]
+    run(capsys, *words, "--engine", "serial")
+    asked = "--input", "phase", "--output", "stiffness", "--seconds", 1
+    for other, said in (("MPa", "MPa"), ("fine", "(10, 10)")):
+        path = tmp_path / other
+        words = {
+            "finetune": (trained / "model.safetensors", path),
+            "evaluate": (trained / "model.safetensors", path),
+            "train": (sets / "cells", *asked, "--test", path),
+        }[command]
+        error = run(capsys, command, *words, "--out", tmp_path / "out", code=2).err
+        assert f"{path}: expected " in error
+        assert said in error
+        assert error.strip().count("\n") == 0
+
+
 def test_outside_the_training_range_is_counted(trained, sets, tmp_path, capsys):
-    from shutil import copytree
-
-    from genmech_fem.datasets import Store as Kept
-
     _, arrays = Store.open(sets / "cells").read(range(6))
     arrays["phase"] = 2.0 * arrays["phase"]
     copytree(sets / "cells", tmp_path / "far", ignore=lambda path, names: [n for n in names if n != "manifest.json"])
     (tmp_path / "far" / "shards").mkdir(exist_ok=True)
-    Kept.open(tmp_path / "far").write(np.arange(6), arrays)
+    Store.open(tmp_path / "far").write(np.arange(6), arrays)
     text = run(capsys, "evaluate", trained / "model.safetensors", tmp_path / "far").out
     assert "6 of them leave the range of the training inputs, by at most 1 of its width" in text
