@@ -16,6 +16,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("dolfinx", "fem") from error
 
+from genmech_fem.problems.certificate import Certificate, Certified, ResidualCheck
 from genmech_fem.problems.conditions import (
     BodyForce,
     Clamped,
@@ -43,19 +44,23 @@ from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.newton import Newton
 from genmech_fem.problems.problem import Problem
 from genmech_fem.problems.transient import TransientProblem
-from genmech_fem.problems.variational import VariationalProblem
+from genmech_fem.problems.variational import Law, VariationalProblem
 
 __all__ = [
     "BodyForce",
+    "Certificate",
+    "Certified",
     "Clamped",
     "Dirichlet",
     "Flux",
     "Fourier",
+    "Law",
     "LinearSolver",
     "Newton",
     "PeriodicHomogenization",
     "Pressure",
     "Problem",
+    "ResidualCheck",
     "Roller",
     "SolverOptions",
     "Source",

@@ -7,11 +7,11 @@ import basix
 import numpy as np
 from dolfinx import default_scalar_type, fem, mesh
 from mpi4py import MPI
-from ufl.algorithms.analysis import extract_coefficients
+from ufl.algorithms.analysis import extract_coefficients, extract_constants
 
 from genmech_fem.errors import MeshingError
 from genmech_fem.problems.forms import JIT_OPTIONS
-from genmech_fem.problems.problem import Control, values_of
+from genmech_fem.problems.problem import Control, Snapshot, values_of
 
 
 def check_real() -> None:
@@ -82,20 +82,23 @@ class Positive:
             name: fem.Expression(e, points if self._by_state[name] else points[:1], jit_options=JIT_OPTIONS)
             for name, e in expressions.items()
         }
+        self._data = {name: (*extract_coefficients(e), *extract_constants(e)) for name, e in expressions.items()}
+        self._passed: dict[str, Snapshot] = {}
         self._cells = np.arange(domain.topology.index_map(domain.topology.dim).size_local, dtype=np.int32)
 
     def of_controls(self) -> None:
-        """Raise ValueError where an expression of the controls is not positive."""
-        faults = self._faults(by_state=False)
-        if faults:
-            raise ValueError(f"{faults[0]}: check the controls")
+        """Raise ValueError where an expression of changed controls is not positive."""
+        for name, by_state in self._by_state.items():
+            if by_state or (name in self._passed and self._passed[name].holds()):
+                continue
+            for fault in self._fault(name):
+                raise ValueError(f"{fault}: check the controls")
+            self._passed[name] = Snapshot(self._domain, self._data[name])
 
     def of_state(self) -> str:
         """What is wrong with the present state, empty if nothing is."""
-        return next(iter(self._faults(by_state=True)), "")
-
-    def _faults(self, *, by_state: bool) -> list[str]:
-        return [fault for name in self._compiled if self._by_state[name] == by_state for fault in self._fault(name)]
+        faults = [fault for name, by_state in self._by_state.items() if by_state for fault in self._fault(name)]
+        return next(iter(faults), "")
 
     def _fault(self, name: str) -> Iterable[str]:
         values = self._compiled[name].eval(self._domain, self._cells).reshape(len(self._cells), -1)

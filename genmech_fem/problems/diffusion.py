@@ -11,7 +11,7 @@ from dolfinx import fem, mesh
 from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
 from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source, Tags
 from genmech_fem.problems.linear import SolverOptions
-from genmech_fem.problems.variational import VariationalProblem
+from genmech_fem.problems.variational import Law, VariationalProblem
 
 HELD_AND_HEATED: tuple[Condition, ...] = (Dirichlet(), Source())
 """u = 0 on the whole boundary and f = 1."""
@@ -66,6 +66,7 @@ def diffusion(
     chosen = stiffness_degree(domain, degree) if quadrature_degree is None else quadrature_degree
     dx = ufl.dx(domain=domain, metadata={"quadrature_degree": chosen})
     flux = -conductivity * ufl.grad(state)
+    resistivity = ufl.inv(conductivity) if anisotropic else 1 / conductivity
     return VariationalProblem(
         -ufl.inner(flux, ufl.grad(v)) * dx - applied.work(v),
         state,
@@ -79,6 +80,7 @@ def diffusion(
         },
         positive=_leading_minors(conductivity) if anisotropic else {"conductivity": conductivity},
         solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
+        law=Law(-flux, lambda q: resistivity * q, dx),
     )
 
 

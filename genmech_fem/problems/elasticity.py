@@ -10,7 +10,7 @@ from dolfinx import fem, mesh
 from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
 from genmech_fem.problems.conditions import BodyForce, Clamped, Condition, Dirichlet, Pressure, Roller, Tags, Traction
 from genmech_fem.problems.linear import SolverOptions
-from genmech_fem.problems.variational import VariationalProblem
+from genmech_fem.problems.variational import Law, VariationalProblem
 
 Hypothesis = Literal["plane strain", "plane stress"]
 MECHANICAL: tuple[type, ...] = (Dirichlet, Roller, Clamped, Traction, Pressure, BodyForce)
@@ -75,6 +75,11 @@ def elasticity(
     state, v = fem.Function(applied.space, name="displacement"), ufl.TestFunction(applied.space)
     strain = ufl.sym(ufl.grad(state))
     stress = lmbda * ufl.tr(strain) * ufl.Identity(dimension) + 2 * mu * strain
+
+    def strain_of(stress: Any) -> Any:
+        volume = lmbda * ufl.tr(stress) / (2 * mu + dimension * lmbda) * ufl.Identity(dimension)
+        return (stress - volume) / (2 * mu)
+
     chosen = stiffness_degree(domain, degree) if quadrature_degree is None else quadrature_degree
     dx = ufl.dx(domain=domain, metadata={"quadrature_degree": chosen})
     return VariationalProblem(
@@ -90,6 +95,7 @@ def elasticity(
         },
         positive={"youngs_modulus": E, "1 + poisson_ratio": 1 + nu, **upper},
         solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
+        law=Law(stress, strain_of, dx),
     )
 
 

@@ -91,6 +91,24 @@ def preset(*, symmetric: bool, dimension: int, size: int) -> dict[str, Any]:
     } | ({} if symmetric else {"ksp_pc_side": "right", "ksp_gmres_restart": 100})
 
 
+def factored_once(dimension: int, comm: MPI.Comm) -> dict[str, Any]:
+    """PETSc options of a symmetric matrix that many systems are solved with: fast to solve, slower to factorise.
+
+    In 2D PETSc's own factor takes a third of the time of MUMPS; in 3D it takes ten times as long to make.
+
+    Args:
+        dimension: Dimension of the mesh.
+        comm: Processes of the matrix.
+    """
+    if PETSc is None:
+        return {}
+    package = {"pc_factor_mat_solver_type": "petsc", "pc_factor_mat_ordering_type": "nd"}
+    plane = dimension < 3 and comm.size == 1
+    return {"ksp_type": "preonly", "pc_type": "cholesky"} | (
+        package if plane else {"pc_factor_mat_solver_type": "mumps"}
+    )
+
+
 class LinearSolver:
     """Solver of one assembled matrix, whose values may change.
 

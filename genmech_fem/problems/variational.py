@@ -8,9 +8,9 @@ Observables J(u, m) have the discrete adjoint gradient
 with lambda = 0 in the rows of Dirichlet values; Plessix (2006), doi:10.1111/j.1365-246X.2006.02978.x.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,24 @@ from genmech_fem.problems.checks import Positive, check_finite, check_mesh, chec
 from genmech_fem.problems.forms import assemble, compiled, describe_form, new_matrix, with_degrees
 from genmech_fem.problems.linear import LinearSolver, SolverOptions
 from genmech_fem.problems.loading import raise_loads
-from genmech_fem.problems.newton import Residual, global_norm
+from genmech_fem.problems.newton import Newton, Residual, global_norm
 from genmech_fem.problems.observables import Observable
 from genmech_fem.problems.problem import Control, Problem, Snapshot, digest, listed, values_of
+
+
+@dataclass(frozen=True)
+class Law:
+    """A linear law between the gradient of the state and its flux, such as strain and stress.
+
+    Args:
+        flux: UFL expression of the state and the controls, which does positive work on the gradient.
+        inverse: From a flux to the gradient, by the controls.
+        dx: The measure of the residual's integral of flux and gradient.
+    """
+
+    flux: Any
+    inverse: Callable[[Any], Any]
+    dx: ufl.Measure
 
 
 class VariationalProblem(Problem):
@@ -47,6 +62,7 @@ class VariationalProblem(Problem):
         positive: Expressions by name that are positive in every cell of a valid solution, as
             ``{"youngs_modulus": E, "det F": det(F)}``.
         solver: Symmetry, PETSc options, Newton's method.
+        law: The linear law that is the whole stiffness, for a `Certificate` of proposed states.
 
     Raises:
         TypeError: DOLFINx works with complex numbers.
@@ -64,17 +80,18 @@ class VariationalProblem(Problem):
         observables: Mapping[str, Any] | None = None,
         positive: Mapping[str, Any] | None = None,
         solver: SolverOptions | None = None,
+        law: Law | None = None,
     ) -> None:
         check_real()
         if len(residual.arguments()) != 1:
             raise ValueError(
                 f"residual: expected a form with one test function, got {len(residual.arguments())} arguments"
             )
-        self.state, self.controls = state, dict(controls)
+        self.state, self.controls, self.law = state, dict(controls), law
         self._space = state.function_space
         check_mesh(self._space.mesh)
         self._comm = self._space.mesh.comm
-        self._bcs, self._options = list(bcs), solver or SolverOptions()
+        self._bcs, self.options = list(bcs), solver or SolverOptions()
         self._form = with_degrees(residual)
         degree = max(integral.metadata()["quadrature_degree"] for integral in self._form.integrals())
         self._observables = {n: Observable(n, given, self._space, degree) for n, given in (observables or {}).items()}
@@ -83,17 +100,20 @@ class VariationalProblem(Problem):
         self.linear = not any(c is state for c in jacobian.coefficients())
         self._jacobian_data = (*jacobian.coefficients(), *jacobian.constants())
         self._residual, self._jacobian = compiled(self._form), compiled(jacobian)
-        self._loads = _compiled_at_zero(self._form, state) if self.linear else None
+        loads = _at_zero(self._form, state) if self.linear else ufl.Form([])
+        self._loads = None if loads.empty() else compiled(loads)
+        self._load_data = (*loads.coefficients(), *loads.constants())
         self._vector = fem.create_vector(self._space)
         self._owned = self._space.dofmap.index_map.size_local * self._space.dofmap.bs
         self._holder = _holders(self._bcs, self._owned)
         self._driven = {k: _control_of(bc, self.controls, self._space) for k, bc in enumerate(self._bcs)}
         forms = [self._form, *(form for o in self._observables.values() for form in o.forms)]
         _check_used(self.controls, forms, self._driven.values())
-        _check_names("newton.loads", self._options.newton.loads, self.controls)
+        _check_names("newton.loads", self.options.newton.loads, self.controls)
         self._solvers: list[tuple[Snapshot, la.MatrixCSR, LinearSolver]] = []
         self._solved: Snapshot | None = None
         self._unloaded: Snapshot | None = None
+        self._load: tuple[Snapshot, np.ndarray] | None = None
         self._last_loads: dict[str, np.ndarray] = {}
 
     def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
@@ -102,7 +122,7 @@ class VariationalProblem(Problem):
             "observables": {n: [describe_form(form) for form in o.forms] for n, o in self._observables.items()},
             "data": [listed(values_of(c)) for c in self._other_data()],
             "boundary conditions": [self._describe_bc(k, bc) for k, bc in enumerate(self._bcs)],
-            "solver": asdict(self._options),
+            "solver": asdict(self.options),
         }
 
     def _other_data(self) -> list[Control]:
@@ -123,8 +143,7 @@ class VariationalProblem(Problem):
             ValueError: A control is not finite, or an expression of controls is not positive.
             ConvergenceError: The linear solve or Newton's method failed.
         """
-        check_finite(self.controls, self._comm)
-        self._positive.of_controls()
+        self.check_controls()
         before = self.state.x.array.copy()
         try:
             if self.linear:
@@ -139,6 +158,11 @@ class VariationalProblem(Problem):
             raise
         self._mark_solved()
         return self.state
+
+    def check_controls(self) -> None:
+        """Raise a ValueError where a control is not finite, or an expression of controls is not positive."""
+        check_finite(self.controls, self._comm)
+        self._positive.of_controls()
 
     def restore(self, state: np.ndarray) -> None:
         """Take `state` (dofs,) for the solution of the present controls, without a solve.
@@ -159,8 +183,15 @@ class VariationalProblem(Problem):
         _check_names("observe", names, ["state", *self._observables])
         return {n: self.state.x.array.copy() if n == "state" else self._observables[n].value() for n in names}
 
-    def pull_back(self, cotangents: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def pull_back(
+        self, cotangents: Mapping[str, np.ndarray], solve: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
         """Gradient of ``sum(cotangents * observe())`` by one transposed solve.
+
+        Args:
+            cotangents: Arrays under keys of `observe`; those left out count as zero.
+            solve: Takes the right-hand side (owned dofs,) of the transposed system, 0 in Dirichlet rows, and returns
+                its solution; by default it is factorised.
 
         Raises:
             ContractError: A cotangent has an unknown name or the wrong shape.
@@ -168,8 +199,8 @@ class VariationalProblem(Problem):
         """
         self._check_cotangents(cotangents)
         rhs = self._adjoint.state_gradient(cotangents)[: self._owned]
-        held = self._holder >= 0
-        multiplier = self._solve_jacobian(np.where(held, 0.0, rhs), transpose=True)
+        right = np.where(self.held, 0.0, rhs)
+        multiplier = self._solve_jacobian(right, transpose=True) if solve is None else solve(right)
         gradients = self._adjoint.control_gradients(multiplier)
         if any(self._driven.values()):
             reaction = rhs - self._adjoint.jacobian_product()[: self._owned]
@@ -184,7 +215,7 @@ class VariationalProblem(Problem):
         Infinite where the residual has no value, as for an inverted element.
         """
         dofs = self.state.x.array
-        state, before, held = self._checked_state(state).copy(), dofs.copy(), self._holder >= 0
+        state, before, held = self._checked_state(state).copy(), dofs.copy(), self.held
         try:
             reference = self._residual_at(np.zeros(self._owned)).norm
             here = self._residual_at(state[: self._owned], lift=False)
@@ -205,19 +236,51 @@ class VariationalProblem(Problem):
             ContractError: The state has the wrong shape.
             ValueError: The problem is not linear and symmetric.
         """
-        if not (self.linear and self._options.symmetric):
+        if not (self.linear and self.options.symmetric):
             raise ValueError("potential: expected a linear problem with SolverOptions(symmetric=True), got another")
-        dofs = self.state.x.array
-        given, before = self._checked_state(state).copy(), dofs.copy()
+        gradient, force = np.zeros(self.state.x.array.size), self.forces(self._checked_state(state))
+        gradient[: self._owned] = np.where(self.held, 0.0, force)
+        return 0.5 * self._comm.allreduce(float(state[: self._owned] @ (force - self.loads()))), gradient
+
+    @property
+    def held(self) -> np.ndarray:
+        """Whether a Dirichlet condition holds a dof (owned dofs,)."""
+        return self._holder >= 0
+
+    def admissible(self, state: np.ndarray) -> np.ndarray:
+        """The state (dofs,) with the prescribed Dirichlet values.
+
+        Raises:
+            ContractError: It has the wrong shape.
+        """
+        right = self._checked_state(state).copy()
+        for bc in self._bcs:
+            bc.set(right)
+        return right
+
+    def forces(self, state: np.ndarray) -> np.ndarray:
+        """Internal forces of a state (owned dofs,) or (dofs,) less the loads: (owned dofs,), reactions where held."""
+        before = self.state.x.array.copy()
         try:
-            dofs[:] = given
-            force = self._assembled(self._residual)
-            load = np.zeros(self._owned) if self._loads is None else self._assembled(self._loads)
+            self.state.x.array[: self._owned] = state[: self._owned]
+            self.state.x.scatter_forward()
+            return self._assembled(self._residual)
         finally:
-            dofs[:] = before
-        gradient = np.zeros_like(given)
-        gradient[: self._owned] = np.where(self._holder >= 0, 0.0, force)
-        return 0.5 * self._comm.allreduce(float(given[: self._owned] @ (force + load))), gradient
+            self.state.x.array[:] = before
+
+    def stiffness(self) -> la.MatrixCSR:
+        """The Jacobian at the present controls and state; rows and columns of held dofs are those of the identity."""
+        matrix = new_matrix(self._jacobian)
+        assemble(matrix, self._jacobian, self._bcs)
+        return matrix
+
+    def loads(self) -> np.ndarray:
+        """Loads of a linear problem (owned dofs,); the array is kept until a control of theirs changes."""
+        if self._loads is None:
+            return np.zeros(self._owned)
+        if self._load is None or not self._load[0].holds():
+            self._load = Snapshot(self._space.mesh, self._load_data), -self._assembled(self._loads)
+        return self._load[1]
 
     def _assembled(self, form: fem.Form) -> np.ndarray:
         """A vector without Dirichlet conditions (owned dofs,)."""
@@ -226,15 +289,38 @@ class VariationalProblem(Problem):
         self._vector.scatter_reverse(la.InsertMode.add)
         return self._vector.array[: self._owned].copy()
 
+    def approach(self, state: np.ndarray, tolerance: float, steps: int) -> np.ndarray:
+        """A few steps of Newton's method from a proposed state (dofs,), with the controls as they are.
+
+        Args:
+            state: The proposed state.
+            tolerance: Residual relative to that of the zero state, at which to stop.
+            steps: Most steps.
+
+        Returns:
+            The state reached (dofs,); `state` stays what it was.
+
+        Raises:
+            ContractError: It has the wrong shape.
+            ConvergenceError: The tolerance was not reached.
+        """
+        before = self.state.x.array.copy()
+        try:
+            newton = replace(self.options.newton, tolerance=tolerance, iterations=steps)
+            return self._newton(self._checked_state(state), newton)
+        finally:
+            self.state.x.array[:] = before
+
+    def _newton(self, start: np.ndarray, newton: Newton) -> np.ndarray:
+        """Run Newton's method from a state (dofs,); returns the solution, which is then the state."""
+        reference = self._residual_at(np.zeros(self._owned)).norm
+        newton.solve(self._residual_at, self._solve_jacobian, start[: self._owned], reference, self._comm)
+        return self.state.x.array.copy()
+
     def _solve_nonlinear(self, before: np.ndarray) -> None:
-        newton, loads = self._options.newton, self._options.newton.loads
+        newton, loads = self.options.newton, self.options.newton.loads
         going_on = self._unloaded is not None and self._unloaded.holds()  # only the loads have changed
-
-        def solve(start: np.ndarray) -> np.ndarray:
-            reference = self._residual_at(np.zeros(self._owned)).norm
-            newton.solve(self._residual_at, self._solve_jacobian, start[: self._owned], reference, self._comm)
-            return self.state.x.array.copy()
-
+        solve = partial(self._newton, newton=newton)
         try:
             solve(before)
         except ConvergenceError:
@@ -285,18 +371,18 @@ class VariationalProblem(Problem):
 
     def _factorised(self) -> tuple[Snapshot, la.MatrixCSR, LinearSolver]:
         """Factorise the present Jacobian, in the place of the least recently used one where there is no other."""
-        full = len(self._solvers) >= (self._options.cached if self.linear else 1)
+        full = len(self._solvers) >= (self.options.cached if self.linear else 1)
         _, matrix, solver = self._solvers.pop(0) if full else (None, new_matrix(self._jacobian), None)
         assemble(matrix, self._jacobian, self._bcs)
         if solver is None:
-            solver = LinearSolver(matrix, self._space, self._options)
+            solver = LinearSolver(matrix, self._space, self.options)
         else:
             solver.factorise()
         return Snapshot(self._space.mesh, self._jacobian_data), matrix, solver
 
     def _mark_solved(self) -> None:
         self._solved = Snapshot(self._space.mesh, (self.state, *self.controls.values()))
-        loads = self._options.newton.loads
+        loads = self.options.newton.loads
         if loads:
             others = (control for name, control in self.controls.items() if name not in loads)
             self._unloaded = Snapshot(self._space.mesh, (self.state, *others))
@@ -328,10 +414,9 @@ class VariationalProblem(Problem):
                 raise ContractError(f"cotangent '{name}': expected one of {shapes}, got shape {np.shape(cotangent)}")
 
 
-def _compiled_at_zero(form: ufl.Form, state: fem.Function) -> fem.Form | None:
-    """What is left of the residual of the zero state, as loads on the boundary; None if it is nothing."""
-    left = expand_derivatives(ufl.replace(form, {state: ufl.zero(*state.ufl_shape)}))
-    return None if left.empty() else compiled(left)
+def _at_zero(form: ufl.Form, state: fem.Function) -> ufl.Form:
+    """What is left of the residual of the zero state, as loads on the boundary."""
+    return expand_derivatives(ufl.replace(form, {state: ufl.zero(*state.ufl_shape)}))
 
 
 def _check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
