@@ -97,7 +97,7 @@ class LazyModel:
 
 
 @dataclass(frozen=True)
-class _Chain:
+class Chain:
     """`first`, then `second` on its outputs and on the inputs it shares with the chain."""
 
     first: ForwardModel
@@ -113,23 +113,28 @@ class _Chain:
     def outputs(self) -> tuple[Spec, ...]:
         return self.second.outputs
 
-    def _between(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def between(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """What the first model takes, and what the second one then takes."""
         start = {spec.name: inputs[spec.name] for spec in self.first.inputs}
         known = {**inputs, **self.first(start)}
         return start, {spec.name: known[spec.name] for spec in self.second.inputs}
 
     def __call__(self, inputs: Arrays) -> Arrays:
-        return self.second(self._between(check(inputs, self.inputs))[1])
+        return self.second(self.between(check(inputs, self.inputs))[1])
 
 
 @dataclass(frozen=True)
-class _DifferentiableChain(_Chain):
+class _DifferentiableChain(Chain):
     first: DifferentiableForwardModel
     second: DifferentiableForwardModel
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
-        start, middle = self._between(check(inputs, self.inputs))
-        gradients = dict(self.second.vjp(middle, cotangents))
+        start, middle = self.between(check(inputs, self.inputs))
+        return self.through(start, self.second.vjp(middle, cotangents))
+
+    def through(self, start: Arrays, later: Arrays) -> Arrays:
+        """Gradients by the inputs from those by what the second model takes."""
+        gradients = dict(later)
         made = {spec.name for spec in self.first.outputs}
         back = self.first.vjp(start, {name: gradients.pop(name) for name in list(gradients) if name in made})
         for name, gradient in back.items():
@@ -156,7 +161,7 @@ def compose(first: ForwardModel, second: ForwardModel, *more: ForwardModel) -> F
     for spec in second.inputs:
         if given.get(spec.name, spec) != spec:
             raise ContractError(f"compose: '{spec.name}' is {given[spec.name]} before and {spec} after the joint")
-    chain = _Chain(first, second)
+    chain = Chain(first, second)
     if isinstance(first, DifferentiableForwardModel) and isinstance(second, DifferentiableForwardModel):
         chain = _DifferentiableChain(first, second)
     return compose(chain, *more) if more else chain

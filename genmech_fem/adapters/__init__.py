@@ -35,6 +35,7 @@ from genmech_fem.adapters.problem_model import (
 )
 from genmech_fem.adapters.pyvista import grid_to_pyvista, to_pyvista
 from genmech_fem.adapters.ready import conduction, darcy, pixel_stiffness, tension
+from genmech_fem.adapters.residual_guard import ResidualGuard
 from genmech_fem.adapters.sampling import ExpressionSampling, Sampling, locate, sample_gradients, sample_values
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "LinearMap",
     "Material",
     "ProblemModel",
+    "ResidualGuard",
     "Sampling",
     "as_vector",
     "batch_graphs",

@@ -1,6 +1,6 @@
 """A DOLFINx `Problem` as a ForwardModel: linear maps from arrays to controls and from observables to arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -166,7 +166,29 @@ class ProblemModel:
         arrays = {name: array.copy() for name, array in check(inputs, self.inputs).items()}
         samples = [self._solve(arrays, i, {"state", *(m.source for m in self._outputs)}) for i in range(_batch(arrays))]
         states = [sample["state"] for sample in samples]
-        return self._gather(samples), lambda cotangents: self._pull_back(arrays, states, cotangents)
+        return self._gather(samples), lambda cotangents: self.pull_back(arrays, states, cotangents)
+
+    def dofs(self, outputs: Arrays) -> np.ndarray:
+        """States (batch, dofs) from the output that has one value for each dof.
+
+        Raises:
+            ContractError: There is no such output, or it has another shape.
+        """
+        spec, order = self.whole_state
+        given = {name: outputs[name] for name in outputs if name == spec.name}
+        values = check(given, (spec,), "output")[spec.name]
+        states = np.empty((len(values), len(order)))
+        states[:, order] = values.reshape(len(values), -1)
+        return states
+
+    def complete(self, inputs: Arrays, states: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+        """All outputs of given states (dofs,), one a sample, without a solve."""
+        samples = []
+        for i, state in enumerate(states):
+            self.set_controls(inputs, i)
+            self.problem.restore(state)
+            samples.append(self.problem.observe({m.source for m in self._outputs}))
+        return self._gather(samples)
 
     def potential(self, inputs: Arrays, states: Arrays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Potential energies of proposed states, and their gradients, without a solve.
@@ -184,32 +206,50 @@ class ProblemModel:
         """
         if not isinstance(self.problem, VariationalProblem):
             raise ValueError(f"potential: expected a VariationalProblem, got {type(self.problem).__name__}")
-        spec, dofs = self._whole_state
+        spec, dofs = self.whole_state
         arrays, given = check(inputs, self.inputs), check(states, (spec,), "state")[spec.name]
         if len(given) != _batch(arrays):
             raise ContractError(f"potential: expected states of {_batch(arrays)} samples, got {len(given)}")
         energies, gradients = np.empty(len(given)), np.empty(given.shape)
-        for i, state in enumerate(given):
-            self._set(arrays, i)
-            owned = np.empty(self.problem.state.x.array.size)
-            owned[dofs] = state.ravel()
-            energies[i], gradient = self.problem.potential(owned)
+        for i, state in enumerate(self.dofs(states)):
+            self.set_controls(arrays, i)
+            energies[i], gradient = self.problem.potential(state)
             gradients[i] = gradient[dofs].reshape(spec.shape)
         return energies, {spec.name: gradients}
 
     @cached_property
-    def _whole_state(self) -> tuple[Spec, np.ndarray]:
-        """The output that holds the dofs of the state one by one, and the dof of each of its numbers."""
+    def whole_state(self) -> tuple[Spec, np.ndarray]:
+        """The output that holds the dofs of the state one by one, and the dof of each of its numbers.
+
+        Raises:
+            ContractError: There is none.
+        """
         for m in self._outputs:
             dofs = _permutation(m.matrix) if m.source == "state" else None
             if dofs is not None:
                 return m.spec, dofs
         raise ContractError(
-            "potential: expected an output with one value for each dof of the state, such as a field of degree 1 "
+            "expected an output with one value for each dof of the state, such as a field of degree 1 "
             f"at the nodes of its mesh, got {[spec.name for spec in self.outputs]}"
         )
 
-    def _pull_back(self, arrays: Arrays, states: list[np.ndarray], cotangents: Arrays) -> dict[str, np.ndarray]:
+    def pull_back(
+        self,
+        arrays: Arrays,
+        states: Iterable[np.ndarray],
+        cotangents: Arrays,
+        *,
+        solve: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Gradient of ``sum(cotangents * outputs)`` at given states (dofs,), one a sample.
+
+        Args:
+            arrays: The inputs.
+            states: States that count as solutions.
+            cotangents: Arrays by name of output.
+            solve: Solves the adjoint equation of a `VariationalProblem`; by default it is factorised.
+        """
+        options = {} if solve is None else {"solve": solve}
         given = check(cotangents, tuple(s for s in self.outputs if s.name in cotangents), "cotangent")
         gradients = {name: np.zeros(array.shape) for name, array in arrays.items()}
         for i, state in enumerate(states):
@@ -218,9 +258,9 @@ class ProblemModel:
                 if m.spec.name in given:
                     pulled = m.matrix.T @ given[m.spec.name][i].ravel()
                     inner[m.source] = inner.get(m.source, 0.0) + pulled
-            self._set(arrays, i)
+            self.set_controls(arrays, i)
             self.problem.restore(state)
-            back = self.problem.pull_back(inner)
+            back = self.problem.pull_back(inner, **options)
             for m in self._inputs:
                 gradients[m.spec.name][i] += (m.matrix.T @ back[m.source].ravel()).reshape(m.spec.shape)
         return gradients
@@ -231,11 +271,12 @@ class ProblemModel:
             for m in self._outputs
         }
 
-    def _set(self, arrays: Arrays, i: int) -> None:
+    def set_controls(self, arrays: Arrays, i: int) -> None:
+        """Set the controls of the problem to the inputs of sample `i`."""
         self.problem.set_controls({m.source: m.matrix @ arrays[m.spec.name][i].ravel() for m in self._inputs})
 
     def _solve(self, arrays: Arrays, i: int, names: set[str]) -> dict[str, np.ndarray]:
-        self._set(arrays, i)
+        self.set_controls(arrays, i)
         self.problem.state.x.array[:] = 0.0  # a cold start: a sample does not depend on the one before
         try:
             self.problem.solve()
