@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -61,3 +64,28 @@ def test_bad_files_give_one_clear_line(onnx_file, tmp_path):
 def test_an_answer_that_is_not_finite_is_an_error(onnx_file):
     with pytest.raises(ConvergenceError, match="returned NaN or infinity"):
         OnnxModel(onnx_file)({"phase": np.full((1, 16, 16), 3e38)})
+
+
+def test_batches_threads_and_arguments(onnx_file, cells):
+    inputs = {"phase": cells["phase"]}
+    whole = OnnxModel(onnx_file, threads=2)(inputs)
+    for name, value in OnnxModel(onnx_file, batch=3)(inputs).items():
+        np.testing.assert_allclose(value, whole[name], atol=1e-5 * np.abs(value).max())
+    for wrong in ({"threads": 0}, {"batch": 0}):
+        with pytest.raises(ValueError, match="threads and batch >= 1"):
+            OnnxModel(onnx_file, **wrong)
+
+
+def test_opening_a_file_loads_neither_scipy_nor_what_computes_with_solids_and_networks():
+    script = """
+import sys, time
+import onnxruntime
+before, began = set(sys.modules), time.perf_counter()
+import genmech_fem.runtime
+print(time.perf_counter() - began)
+print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    seconds, names = done.stdout.splitlines()
+    assert not set(names.split()) & {"scipy", "torch", "dolfinx", "skimage", "onnx", "meshio", "gmsh", "petsc4py"}
+    assert float(seconds) < 2.0  # 0.1 s on a quiet machine

@@ -1,0 +1,45 @@
+"""A constitutive law from an ONNX file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import ScalarSpec
+from genmech_fem.runtime.onnx_model import OnnxModel
+
+
+class OnnxLaw:
+    """Stress and consistent tangent of strains, from a file that `export.law_to_onnx` wrote.
+
+    Args:
+        path: The file.
+        threads: Threads of one evaluation; they do not spin, so a solver beside them keeps its cores.
+        batch: Most points of one evaluation; None evaluates any number at once.
+
+    Attributes:
+        model: The file as a ForwardModel, whose tangents (points, m n) are flat, row by row.
+
+    Raises:
+        ContractError: The file is damaged, unsafe, or holds no law.
+        FileNotFoundError: There is no such file.
+    """
+
+    def __init__(self, path: Path | str, *, threads: int = 1, batch: int | None = None) -> None:
+        self.model = OnnxModel(path, threads=threads, batch=batch)
+        specs = (*self.model.inputs, *self.model.outputs)
+        sizes = [spec.size for spec in specs if isinstance(spec, ScalarSpec)]
+        if "law" not in self.model.metadata or len(specs) != 3 or len(sizes) != 3 or sizes[2] != sizes[0] * sizes[1]:
+            raise ContractError(f"{path} holds no constitutive law: write it with export.law_to_onnx")
+        self._strain, self._stress, self._tangent = specs
+
+    def __call__(self, strain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stress (points, m) and tangent (points, m, n) of strains (points, n).
+
+        Raises:
+            ContractError: The strains have another number of components.
+            ConvergenceError: The law returned NaN or infinity.
+        """
+        found = self.model({self._strain.name: strain})
+        shape = (-1, self._stress.shape[0], self._strain.shape[0])
+        return found[self._stress.name], found[self._tangent.name].reshape(shape)
