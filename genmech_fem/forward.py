@@ -105,12 +105,14 @@ class Chain:
 
     @property
     def inputs(self) -> tuple[Spec, ...]:
+        """What the first model takes, and what the second one takes beyond that."""
         made = {spec.name for spec in self.first.outputs}
         taken = {spec.name for spec in self.first.inputs}
         return (*self.first.inputs, *(s for s in self.second.inputs if s.name not in made | taken))
 
     @property
     def outputs(self) -> tuple[Spec, ...]:
+        """What the second model returns."""
         return self.second.outputs
 
     def between(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -120,6 +122,7 @@ class Chain:
         return start, {spec.name: known[spec.name] for spec in self.second.inputs}
 
     def __call__(self, inputs: Arrays) -> Arrays:
+        """Call one after the other."""
         return self.second(self.between(check(inputs, self.inputs))[1])
 
 

@@ -1,62 +1,29 @@
-"""Write a torch model as one ONNX file that carries its specs, checked against torch before it counts."""
+"""Write a torch model as an ONNX file that carries its specs, checked against torch before it counts."""
 
-import json
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import onnx
 
-from genmech_fem.errors import ContractError, MissingExtraError
-from genmech_fem.fields import Arrays, check, take, to_json
-from genmech_fem.runtime import METADATA_KEY, OnnxModel
+from genmech_fem.errors import ContractError
+from genmech_fem.export.drafts import checked, draft_folder, judge, model_differences, sha256
+from genmech_fem.export.graphs import captured, to_proto
+from genmech_fem.export.half import halve
+from genmech_fem.export.layout import AtSpecs, Case, at_sizes, changing_axes, examples, input_names, mask_axes
+from genmech_fem.export.report import ExportReport as ExportReport
+from genmech_fem.export.vjp import gradient_proto
+from genmech_fem.fields import Arrays, check, to_json
+from genmech_fem.runtime import Passport
+from genmech_fem.runtime.description import VERSION
 from genmech_fem.surrogates import TorchModel
 
-try:
-    import onnx
-    import onnxscript  # noqa: F401  (torch.onnx needs it)
-except ImportError as error:
-    raise MissingExtraError("onnx and onnxscript", "learn") from error
-
-import torch
-from torch import Tensor, nn
-
-OPSET = 20
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was written, and how far it is from torch.
-
-    Attributes:
-        path: The ONNX file.
-        size: Its size [byte].
-        differences: Largest difference to torch for each output and tried batch size,
-            relative to the largest absolute value of that output.
-    """
-
-    path: Path
-    size: int
-    differences: Mapping[str, float]
-
-
-class _AtSpecs(nn.Module):
-    """The module with the array layout of the specs in place of channels."""
-
-    def __init__(self, model: TorchModel) -> None:
-        super().__init__()
-        self.function = model.function
-        self.inputs, self.outputs = model.inputs, model.outputs
-
-    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
-        pairs = zip(arrays, self.inputs, strict=True)
-        results = self.function(*(a.reshape(a.shape[0], *spec.channel_shape) for a, spec in pairs))
-        results = results if isinstance(results, tuple) else (results,)
-        return tuple(r.reshape(r.shape[0], *spec.shape) for r, spec in zip(results, self.outputs, strict=True))
+TOLERANCE = 1e-5
+GRADIENT_TOLERANCE = 1e-4
+HALF_TOLERANCE = 5e-3
+SAMPLES = 3  # of the largest batch that is compared
 
 
 def to_onnx(
@@ -64,96 +31,108 @@ def to_onnx(
     path: Path | str,
     samples: Arrays,
     *,
+    passport: Passport | None = None,
     metadata: Mapping[str, Any] | None = None,
-    tolerance: float = 1e-5,
+    sizes: Sequence[tuple[int, ...]] = (),
+    tolerance: float | None = None,
+    half: bool = False,
+    vjp: bool = False,
 ) -> ExportReport:
-    """Export `model` with a dynamic batch size; the file's arrays are those of the specs.
+    """Export `model` for batches of any size; the file's arrays are those of the specs.
 
-    Before the file appears at `path` it passes the ONNX checker, and ONNX Runtime must
-    agree with torch on `samples` at batch sizes 1 and 3.
+    Before the file appears at `path` it passes the ONNX checker, and ONNX Runtime must agree with torch on `samples`
+    at batch sizes 1 and 3, on their own grid and on those of `sizes`.
 
     Args:
         model: The model in evaluation mode.
         path: Where to write (``.onnx``).
         samples: At least 3 samples of real inputs.
+        passport: What the file says of the training.
         metadata: JSON data to carry beside the specs.
-        tolerance: Largest accepted difference, relative to the largest output.
+        sizes: Shapes of other grids on which the file must work as well; it then works on any.
+        tolerance: Largest accepted difference, relative to the largest output; None is 1e-5, for weights in half
+            precision 5e-3. Gradients get at least 1e-4.
+        half: Whether to store large weights in half precision; the file computes in float32 as before.
+        vjp: Whether to write ``NAME.vjp.onnx`` beside the file, which makes it a `DifferentiableForwardModel`.
 
     Raises:
-        ContractError: The samples do not fit, or ONNX Runtime disagrees with torch.
+        ContractError: The samples do not fit, the model cannot be exported, its graph is static although other sizes
+            are asked for, ONNX Runtime lacks an operator, or it disagrees with torch.
         OSError: The file cannot be written.
     """
+    began, path = time.perf_counter(), Path(path)
     arrays = check(samples, model.inputs)
-    if min(len(array) for array in arrays.values()) < 3:
-        raise ContractError("to_onnx: expected at least 3 samples to compare on")
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(_proto(model, arrays, metadata or {}).SerializeToString())
-        onnx.checker.check_model(str(part))
-        differences = _differences(model, OnnxModel(part), arrays)
-        worst = max(differences, key=lambda name: differences[name])
-        if not differences[worst] <= tolerance:
-            raise ContractError(
-                f"{path}: ONNX Runtime differs from torch by {differences[worst]:.1e} ({worst}), "
-                f"more than {tolerance:.0e}"
-            )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return ExportReport(path, path.stat().st_size, differences)
-
-
-def _proto(model: TorchModel, arrays: Arrays, metadata: Mapping[str, Any]) -> onnx.ModelProto:
-    names = [spec.name for spec in model.inputs]
-    example = tuple(torch.as_tensor(arrays[name][:2], dtype=torch.float32) for name in names)
-    with _quiet():
-        program = torch.onnx.export(
-            _AtSpecs(model).eval(),
-            example,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=names,
-            output_names=[spec.name for spec in model.outputs],
-            dynamic_shapes=(tuple({0: torch.export.Dim.DYNAMIC} for _ in names),),
-            verbose=False,
-        )
-    if program is None:
-        raise ContractError("torch.onnx.export returned nothing")
-    proto = program.model_proto
-    described = {
-        "version": 1,
-        **metadata,
+    if min(len(array) for array in arrays.values()) < SAMPLES:
+        raise ContractError(f"to_onnx: expected at least {SAMPLES} samples to compare on")
+    accepted = tolerance if tolerance is not None else HALF_TOLERANCE if half else TOLERANCE
+    job = _Job(model, at_sizes(model, arrays, sizes), bool(sizes), accepted, half)
+    about = {
+        **(metadata or {}),
+        "version": VERSION,
+        "sizes": "any" if sizes else "fixed",
+        "precision": "float16" if half else "float32",
         "inputs": [to_json(spec) for spec in model.inputs],
         "outputs": [to_json(spec) for spec in model.outputs],
+        **({"passport": passport.to_json()} if passport else {}),
     }
-    onnx.helper.set_model_props(proto, {METADATA_KEY: json.dumps(described)})
-    return proto
+    with draft_folder(path) as folder:
+        draft, gradients = folder / path.name, folder / f"{path.stem}.vjp.onnx"
+        if vjp:
+            job.write_gradients(gradients, about)
+            about["vjp"] = {"file": gradients.name, "sha256": sha256(gradients)}
+        differences = job.write(draft, about)
+        gradient_differences = job.compare_gradients(draft) if vjp else {}
+        if vjp:
+            gradients = gradients.replace(path.with_name(gradients.name))
+        draft.replace(path)
+    return ExportReport(
+        path,
+        path.stat().st_size,
+        differences,
+        accepted,
+        time.perf_counter() - began,
+        about,
+        gradients if vjp else None,
+        gradient_differences,
+    )
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide what torch.onnx says of its own internals."""
-    logger = logging.getLogger("torch.onnx")
-    children = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("torch.onnx")]
-    levels = [(each, each.level) for each in (logger, *children)]
-    for each, _ in levels:
-        each.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for each, level in levels:
-            each.setLevel(level)
+@dataclass(frozen=True)
+class _Job:
+    """One export."""
 
+    model: TorchModel
+    cases: Sequence[Case]
+    any_size: bool
+    tolerance: float
+    half: bool
 
-def _differences(model: TorchModel, session: OnnxModel, arrays: Arrays) -> dict[str, float]:
-    differences = {}
-    for batch in (1, 3):
-        inputs = take(arrays, slice(batch))
-        expected, got = model(inputs), session(inputs)
-        for name, value in expected.items():
-            scale = max(float(np.abs(value).max()), 1e-12)
-            differences[f"{name}, batch {batch}"] = float(np.abs(got[name] - value).max()) / scale
-    return differences
+    def write(self, draft: Path, about: Mapping[str, Any]) -> dict[str, float]:
+        """Write the file, and compare it with torch."""
+        specs = self.model.inputs
+        axes = [*changing_axes(specs, any_size=self.any_size), *mask_axes(specs)]
+        program = captured(AtSpecs(self.model), examples(self.cases[0].arrays, specs), axes)
+        proto = to_proto(program, input_names(specs), [spec.name for spec in self.model.outputs], about)
+        self._save(proto, draft)
+        return self._compare(draft, self.tolerance, gradients=False)
+
+    def write_gradients(self, draft: Path, about: Mapping[str, Any]) -> None:
+        """Write the file of the vector-Jacobian products."""
+        self._save(gradient_proto(self.model, self.cases[0].arrays, about, any_size=self.any_size), draft)
+
+    def compare_gradients(self, draft: Path) -> dict[str, float]:
+        """Compare the products that the file at `draft` finds beside it with torch."""
+        return self._compare(draft, max(self.tolerance, GRADIENT_TOLERANCE), gradients=True)
+
+    def _save(self, proto: onnx.ModelProto, draft: Path) -> None:
+        if self.half:
+            halve(proto)
+        draft.write_bytes(proto.SerializeToString())
+        checked(draft, proto)
+
+    def _compare(self, draft: Path, tolerance: float, *, gradients: bool) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for case in self.cases:
+            found |= model_differences(draft, case, gradients=gradients)
+        judge(draft, found, tolerance)
+        return found

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, Spec, check
+from genmech_fem.runtime.masks import mask_name, one_mask
 
 type TensorFunction = Callable[..., Tensor | tuple[Tensor, ...]]
 
@@ -16,7 +18,8 @@ class TorchModel:
 
     The function gets one float32 tensor per input, in order: fields as
     (batch, channels, *grid) with the value shape flattened to channels, vectors as
-    (batch, size). It returns one tensor, or a tuple with one per output.
+    (batch, size). It returns one tensor, or a tuple with one per output. Where the number of points of a field varies
+    between samples, all such fields share one mask (batch, points), which the function gets as one more, last tensor.
 
     Args:
         function: Module (put into evaluation mode) or function of tensors.
@@ -24,14 +27,15 @@ class TorchModel:
         outputs: Specs of its results, in order.
 
     Raises:
-        ContractError: A field has no fixed number of points.
+        ContractError: The number of points of an output varies, but of no input.
     """
 
     def __init__(self, function: TensorFunction, inputs: tuple[Spec, ...], outputs: tuple[Spec, ...]) -> None:
         self.function, self.inputs, self.outputs = function, inputs, outputs
-        for spec in (*inputs, *outputs):
-            if -1 in spec.shape:
-                raise ContractError(f"TorchModel: '{spec.name}' varies in size between samples: give it a fixed place")
+        self._mask = mask_name(inputs)
+        for spec in outputs:
+            if -1 in spec.shape and self._mask is None:
+                raise ContractError(f"TorchModel: '{spec.name}' varies in size between samples, but no input does")
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Map a batch of inputs to a batch of outputs, float64.
@@ -39,9 +43,13 @@ class TorchModel:
         Raises:
             ContractError: Inputs or outputs do not fit their specs.
         """
+        arrays = check(inputs, self.inputs)
         with torch.no_grad():
-            results = self._evaluate(self._tensors(check(inputs, self.inputs), self.inputs))
-        return check(self._arrays(results, self.outputs), self.outputs, "output")
+            results = self._evaluate(self._tensors(arrays, self.inputs), arrays)
+        outputs = self._arrays(results, self.outputs)
+        if self._mask:
+            outputs |= {f"{spec.name}.mask": arrays[self._mask] for spec in self.outputs if -1 in spec.shape}
+        return check(outputs, self.outputs, "output")
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
         """Gradient of ``sum(cotangents * outputs)`` with respect to the inputs.
@@ -53,32 +61,37 @@ class TorchModel:
         """
         chosen = self._chosen(cotangents)
         weights = self._tensors(check(cotangents, chosen, "cotangent"), chosen)
-        variables = [x.requires_grad_() for x in self._tensors(check(inputs, self.inputs), self.inputs)]
+        arrays = check(inputs, self.inputs)
+        variables = [x.requires_grad_() for x in self._tensors(arrays, self.inputs)]
         samples = len(variables[0])
         if any(len(weight) != samples for weight in weights):
             raise ContractError(
                 f"expected cotangents of {samples} samples like the inputs, got {[len(weight) for weight in weights]}"
             )
         with torch.enable_grad():
-            results = dict(zip(self.outputs, self._evaluate(variables), strict=True))
+            results = dict(zip(self.outputs, self._evaluate(variables, arrays), strict=True))
             pairs = [(results[spec], weight) for spec, weight in zip(chosen, weights, strict=True)]
             total = sum(((y * weight).sum() for y, weight in pairs), start=0.0 * variables[0].sum())
             gradients = torch.autograd.grad(total, variables, allow_unused=True, materialize_grads=True)
         return self._arrays(gradients, self.inputs)
 
     def _chosen(self, cotangents: Arrays) -> tuple[Spec, ...]:
-        unknown = sorted(set(cotangents) - {spec.name for spec in self.outputs})
+        unknown = sorted(set(cotangents) - {f"{spec.name}{end}" for spec in self.outputs for end in ("", ".mask")})
         if unknown:
             raise ContractError(f"unknown cotangents {unknown}: the outputs are {[s.name for s in self.outputs]}")
         return tuple(spec for spec in self.outputs if spec.name in cotangents)
 
-    def _evaluate(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def _evaluate(self, arguments: Sequence[Tensor], arrays: Arrays) -> tuple[Tensor, ...]:
         if isinstance(self.function, nn.Module):
             self.function.eval()
+        batch, points = len(arguments[0]), -1
+        if self._mask:
+            mask = torch.as_tensor(one_mask(arrays, self.inputs)).to(arguments[0])
+            arguments, points = (*arguments, mask), mask.shape[1]
         made = self.function(*arguments)
         results = made if isinstance(made, tuple) else (made,)
         shapes = [tuple(result.shape) for result in results]
-        expected = [(len(arguments[0]), *spec.channel_shape) for spec in self.outputs]
+        expected = [(batch, *(points if n == -1 else n for n in spec.channel_shape)) for spec in self.outputs]
         if shapes != expected:
             raise ContractError(f"TorchModel: expected the module to return shapes {expected}, got {shapes}")
         return results
@@ -87,12 +100,14 @@ class TorchModel:
         parameters = self.function.parameters() if isinstance(self.function, nn.Module) else iter(())
         weight = next(iter(parameters), torch.empty(0))
         return [
-            torch.tensor(arrays[spec.name], dtype=torch.float32, device=weight.device).reshape(-1, *spec.channel_shape)
+            torch.tensor(arrays[spec.name], dtype=torch.float32, device=weight.device).reshape(
+                len(arrays[spec.name]), *spec.channel_shape
+            )
             for spec in specs
         ]
 
     @staticmethod
-    def _arrays(tensors: Sequence[Tensor], specs: tuple[Spec, ...]) -> Arrays:
+    def _arrays(tensors: Sequence[Tensor], specs: tuple[Spec, ...]) -> dict[str, np.ndarray]:
         return {
             spec.name: tensor.detach().cpu().double().numpy().reshape(len(tensor), *spec.shape)
             for spec, tensor in zip(specs, tensors, strict=True)

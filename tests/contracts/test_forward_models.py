@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from dolfinx import mesh
 from mpi4py import MPI
 
 from genmech_fem.adapters import (
     ConformingHomogenization,
     ProblemModel,
+    ResidualGuard,
     as_vector,
     cell_values,
     conduction,
@@ -18,11 +20,13 @@ from genmech_fem.adapters import (
     tension,
 )
 from genmech_fem.errors import ContractError
+from genmech_fem.export import to_onnx
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec, concatenate, take
 from genmech_fem.forward import DifferentiableForwardModel, ForwardModel, FunctionModel, check_vjp, compose
 from genmech_fem.microstructure import phase_grid, phase_spec
-from genmech_fem.problems import Clamped, TimeSteps, Traction, diffusion, elasticity, transient_heat
-from genmech_fem.runtime import FlowSampler, OnnxModel
+from genmech_fem.problems import Certificate, Clamped, TimeSteps, Traction, diffusion, elasticity, transient_heat
+from genmech_fem.runtime import FlowSampler, GuardedModel, OnnxModel
+from genmech_fem.surrogates import Perceptron, TorchModel
 
 
 def heat(request):
@@ -71,6 +75,40 @@ def moduli(request):
     return FunctionModel(lambda a: {"youngs_modulus": 1 + 9 * a["phase"]}, (phase_spec(6),), (modulus,))
 
 
+def guarded(request):
+    """A network that no guard accepts, and conduction as what stands in for it."""
+    solver = conductive()
+    surrogate = FunctionModel(lambda x: {"temperature": 0 * solver(x)["temperature"]}, solver.inputs, solver.outputs)
+    return GuardedModel(surrogate, solver, [ResidualGuard(solver, Certificate(solver.problem), 1e-9, steps=0)])
+
+
+def polished(request):
+    """An answer 10 % off, which conjugate gradients improve until nothing is left to improve."""
+    solver = conductive()
+    surrogate = FunctionModel(lambda x: {"temperature": 1.1 * solver(x)["temperature"]}, solver.inputs, solver.outputs)
+    return GuardedModel(surrogate, solver, [ResidualGuard(solver, Certificate(solver.problem), 1e-9, steps=90)])
+
+
+def conductive():
+    problem = diffusion(mesh.create_unit_square(MPI.COMM_SELF, 6, 6, mesh.CellType.quadrilateral))
+    conductivity = FieldSpec("conductivity", Grid((6, 6), (0, 0), (1, 1)), (), "W/(m K)")
+    temperature = FieldSpec("temperature", Grid((7, 7), (0, 0), (1, 1), "nodes"), (), "K")
+    inputs = (cell_values(problem.controls["conductivity"], conductivity, "conductivity"),)
+    return ProblemModel(problem, inputs, (sample_state(problem.state, temperature),))
+
+
+@pytest.fixture(scope="module")
+def gradient_file(tmp_path_factory):
+    """A small network's file with its vector-Jacobian products beside it."""
+    torch.manual_seed(0)
+    network = Perceptron(2, (3,), hidden=(8,))
+    network.prepare({"x": torch.rand(8, 2), "y": torch.rand(8, 3)})
+    model = TorchModel(network.eval(), (ScalarSpec("q", 2),), (ScalarSpec("u", 3),))
+    path = tmp_path_factory.mktemp("gradients") / "network.onnx"
+    to_onnx(model, path, {"q": np.random.default_rng(0).random((3, 2))}, vjp=True)
+    return path
+
+
 MODELS = {
     "function": moduli,
     "diffusion": heat,
@@ -84,9 +122,12 @@ MODELS = {
     "chain": lambda request: compose(moduli(request), pixel_homogenization(6)),
     "torch": lambda request: request.getfixturevalue("surrogate"),
     "onnx": lambda request: OnnxModel(request.getfixturevalue("onnx_file")),
+    "onnx with gradients": lambda request: OnnxModel(request.getfixturevalue("gradient_file")),
+    "guarded, solved": guarded,
+    "guarded, polished": polished,
     "flow sampler": lambda request: FlowSampler.open(request.getfixturevalue("flow_file")),
 }
-FLOAT32 = {"torch", "onnx", "flow sampler"}
+FLOAT32 = {"torch", "onnx", "onnx with gradients", "flow sampler"}
 
 
 @pytest.fixture(params=MODELS)

@@ -102,4 +102,4 @@ def test_errors_name_what_is_expected(model):
         TorchModel(lambda x: x / 0, (PHASE,), (PHASE,))(phase(1))
     cloud = FieldSpec("cloud", Points(2))
     with pytest.raises(ContractError, match="'cloud' varies in size"):
-        TorchModel(lambda x: x, (cloud,), (cloud,))
+        TorchModel(lambda x: x, (PHASE,), (cloud,))
