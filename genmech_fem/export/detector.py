@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from genmech_fem.anomaly import Detector
 from genmech_fem.errors import ContractError
-from genmech_fem.export.onnx_file import ExportReport, to_onnx
+from genmech_fem.export.onnx_file import to_onnx
+from genmech_fem.export.report import ExportReport
 from genmech_fem.fields import Arrays, FieldSpec, ScalarSpec, Spec
 from genmech_fem.surrogates import TorchModel
 

@@ -3,24 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, nn
 
 from genmech_fem.errors import ContractError
-from genmech_fem.export.onnx_file import ExportReport, to_onnx
-from genmech_fem.fields import Arrays, FieldSpec, ScalarSpec, Spec, to_json
+from genmech_fem.export.generators import generator_model
+from genmech_fem.export.onnx_file import to_onnx
+from genmech_fem.export.part_specs import example_inputs
+from genmech_fem.export.report import ExportReport
+from genmech_fem.fields import Arrays, FieldSpec, ScalarSpec, to_json
 from genmech_fem.generative import FlowMatching
-from genmech_fem.surrogates import TorchModel
-
-
-class _Velocity(nn.Module):
-    """The velocity with its time as a column."""
-
-    def __init__(self, model: FlowMatching) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
-        return self.model.velocity(x_t, t[:, 0], condition)
 
 
 def flow_to_onnx(
@@ -53,15 +43,8 @@ def flow_to_onnx(
     if name != "heun":
         raise ContractError(f"flow_to_onnx: expected the sampler ('heun', steps), got {model.sampler}")
     mean, std = float(model.data_scale.mean[0]), float(model.data_scale.std[0])
-    inputs: tuple[Spec, ...] = (FieldSpec("x_t", field.place), ScalarSpec("t"))
-    arrays = {
-        "x_t": (samples[field.name] - mean) / std,
-        "t": np.linspace(0.1, 0.9, len(samples[field.name]))[:, None],
-    }
-    if condition:
-        inputs = (*inputs, condition)
-        arrays[condition.name] = samples[condition.name]
-    velocity = TorchModel(_Velocity(model).eval(), inputs, (FieldSpec("velocity", field.place),))
+    velocity = generator_model(model, "step", field=field, condition=condition)
+    arrays = example_inputs(velocity.inputs, model, samples)
     low, high = model.bounds or (-np.inf, np.inf)
     flow = {"field": to_json(field), "mean": mean, "std": std, "bounds": [low, high], "steps": steps}
     return to_onnx(velocity, path, arrays, metadata={"flow": flow})

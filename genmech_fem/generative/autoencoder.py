@@ -82,13 +82,13 @@ class Autoencoder(LatentModel):
 
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map samples (batch, channels, *grid) to latents (batch, latent)."""
-        self.conditioning.check(condition, len(x))
+        self.conditioning.check(condition, x.shape[0])
         check_samples(x, self.shape, "Autoencoder")
         return self.encoder(self.data_scale.normalize(x))
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map latents (batch, latent) to samples (batch, channels, *grid)."""
-        self.conditioning.check(condition, len(z))
+        self.conditioning.check(condition, z.shape[0])
         values = self.data_scale.denormalize(self.decoder(z))
         return values if self.bounds is None else values.clamp(*self.bounds)
 

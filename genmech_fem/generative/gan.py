@@ -98,7 +98,7 @@ class GAN(GenerativeModel):
     def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:
         """The objective of one side, with the gradient penalty on that of the discriminator."""
         x, given = self.data_scale.normalize(batch["x"]), self.conditioning.encode(batch.get("condition"))
-        z = normal_like(x.new_empty(len(x), self.latent), generator)
+        z = normal_like(x.new_empty(x.shape[0], self.latent), generator)
         with torch.set_grad_enabled(player == "generator"):
             fake = self.data_scale.normalize(self._generate(z, given))
         if player == "generator":
@@ -115,12 +115,12 @@ class GAN(GenerativeModel):
     def discriminate(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Score (batch,) of samples (batch, channels, *grid), high for those that look real."""
         check_samples(x, self.shape, "GAN")
-        given = self.conditioning.encode(self.conditioning.check(condition, len(x)))
+        given = self.conditioning.encode(self.conditioning.check(condition, x.shape[0]))
         return self.discriminator(self.data_scale.normalize(x), given).flatten()
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map latents (batch, latent) to samples (batch, channels, *grid)."""
-        return self._generate(z, self.conditioning.encode(self.conditioning.check(condition, len(z))))
+        return self._generate(z, self.conditioning.encode(self.conditioning.check(condition, z.shape[0])))
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Tensor:

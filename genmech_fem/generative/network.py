@@ -55,6 +55,6 @@ class TimedUNet(nn.Module):
         if self.condition is not None and condition is not None:
             embedding = embedding + self.condition(condition)
         if self.channels:
-            fields = x.new_zeros(len(x), self.channels, *x.shape[2:]) if condition is None else condition
+            fields = x.new_zeros(x.shape[0], self.channels, *x.shape[2:]) if condition is None else condition
             x = torch.cat([x, fields], dim=1)
         return self.unet(x, nn.functional.silu(embedding))

@@ -58,6 +58,16 @@ class NormalizingFlow(LatentModel):
             features, self.conditioning.features, transforms=transforms, hidden_features=self.hidden, bins=bins
         )
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a sample."""
+        return (self.features,)
+
+    @property
+    def latent(self) -> int:
+        """Length of the latent vector."""
+        return self.features
+
     def config(self) -> dict[str, Any]:
         """Constructor arguments as JSON data."""
         return {
@@ -83,17 +93,17 @@ class NormalizingFlow(LatentModel):
     def log_prob(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Log-density (batch,) of vectors x (batch, features) in physical units."""
         check_samples(x, (self.features,), "NormalizingFlow")
-        transform = self._transform(self.conditioning.check(condition, len(x)))
+        transform = self._transform(self.conditioning.check(condition, x.shape[0]))
         z, volume = transform.call_and_ladj(self.data_scale.normalize(x))
         return self._base(z) + volume - self.data_scale.std.log().sum()
 
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map vectors (batch, features) to standard normal ones."""
-        return self._transform(self.conditioning.check(condition, len(x)))(self.data_scale.normalize(x))
+        return self._transform(self.conditioning.check(condition, x.shape[0]))(self.data_scale.normalize(x))
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map standard normal vectors (batch, features) to vectors in physical units."""
-        return self.data_scale.denormalize(self._transform(self.conditioning.check(condition, len(z))).inv(z))
+        return self.data_scale.denormalize(self._transform(self.conditioning.check(condition, z.shape[0])).inv(z))
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Tensor:

@@ -127,13 +127,32 @@ class PathModel(LatentModel):
         z = torch.randn((n, *self.shape), generator=generator, device=generator.device)
         return self._physical(self._walk(z, c, generator=generator))
 
-    def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
-        """Carry noise (batch, channels, *grid) to samples without drawing more; differentiable."""
-        return self._physical(self._walk(z, self._condition(condition, len(z))))
+    def decode(self, z: Tensor, *, condition: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        """Carry noise (batch, channels, *grid) to samples without drawing more; differentiable.
+
+        Args:
+            z: Where to begin, standard normal.
+            condition: One for all, or one each.
+            noise: What each step of the sampler ``"ddpm"`` adds (batch, steps, channels, *grid), standard normal;
+                without it that sampler takes the steps of ``"ddim"``.
+
+        Raises:
+            ValueError: The condition is missing, unwanted, or of another shape, or so is the noise.
+        """
+        c, (name, steps) = self._condition(condition, z.shape[0]), self.sampler
+        if noise is None:
+            return self._physical(self._walk(z, c))
+        if name != "ddpm" or noise.shape[1:] != (steps, *self.shape):
+            raise ValueError(
+                f"{type(self).__name__}.decode: expected noise (n, {steps}, {', '.join(map(str, self.shape))}) for the "
+                f"sampler 'ddpm' alone, got {tuple(noise.shape)} for {name!r}"
+            )
+        times = torch.linspace(1.0, 0.0, steps + 1, dtype=z.dtype, device=z.device)
+        return self._physical(self._steps(z, c, times, noise.transpose(0, 1)))
 
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Carry samples (batch, channels, *grid) back to their noise."""
-        c = self._condition(condition, len(x))
+        c = self._condition(condition, x.shape[0])
         return self._walk(self.data_scale.normalize(x), c, start=0.0, stop=1.0)
 
     @torch.no_grad()
@@ -215,7 +234,8 @@ class PathModel(LatentModel):
         x_0 = self.data_scale.normalize(x)
         t = torch.full_like(x_0.flatten(1)[:, 0], strength)
         x_t = self.path.mix(x_0, noise, t)
-        return self._physical(self._walk(x_t, self._condition(condition, len(x)), start=strength, generator=generator))
+        c = self._condition(condition, x.shape[0])
+        return self._physical(self._walk(x_t, c, start=strength, generator=generator))
 
     def _predict(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         predicted = self.network(x_t, t, condition)
@@ -234,24 +254,29 @@ class PathModel(LatentModel):
         project: Project | None = None,
         repeats: int = 1,
     ) -> Tensor:
-        name, steps = self.sampler
-        count = max(1, round(steps * abs(stop - start)))
-        for t, s in pairwise(torch.linspace(start, stop, count + 1, dtype=x.dtype, device=x.device)):
+        count = max(1, round(self.sampler[1] * abs(stop - start)))
+        times = torch.linspace(start, stop, count + 1, dtype=x.dtype, device=x.device)
+        if generator is None:
+            return self._steps(x, condition, times)
+        for t, s in pairwise(times):
             for again in reversed(range(repeats)):
-                y = self._step(name, x, t, s, condition, generator)
+                y = self._step(x, condition, t, s, normal_like(x, generator) if self.sampler[0] == "ddpm" else None)
                 y = y if project is None else project(y, s)
-                if again and generator is not None:
+                if again:
                     x = renoise(self.path, y, s, t, generator)
             x = y
         return x
 
-    def _step(
-        self, name: str, x: Tensor, t: Tensor, s: Tensor, condition: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        if name == "heun":
+    def _steps(self, x: Tensor, condition: Tensor | None, times: Tensor, *noise: Tensor) -> Tensor:
+        """All steps from the first time to the last, with the noise (steps, batch, ...) of each if it is given."""
+        for row in zip(times[:-1], times[1:], *noise, strict=True):
+            x = self._step(x, condition, *row)
+        return x
+
+    def _step(self, x: Tensor, condition: Tensor | None, t: Tensor, s: Tensor, noise: Tensor | None = None) -> Tensor:
+        if self.sampler[0] == "heun":
             return heun_step(lambda x, t: self._velocity(x, t, condition), x, t, s)
-        fresh = generator if name == "ddpm" else None
-        return ancestral_step(lambda x, t: self.denoise(x, t, condition), self.path, x, t, s, generator=fresh)
+        return ancestral_step(lambda x, t: self.denoise(x, t, condition), self.path, x, t, s, noise=noise)
 
     def _velocity(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         """dx/dt, from data to noise."""

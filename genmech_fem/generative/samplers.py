@@ -35,8 +35,8 @@ def check_sampler(sampler: Sequence[object]) -> tuple[str, int]:
 
 def heun_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """One step of Heun's method from the time t () to the time s ()."""
-    slope = velocity(x, t.expand(len(x)))
-    return x + 0.5 * (s - t) * (slope + velocity(x + (s - t) * slope, s.expand(len(x))))
+    slope = velocity(x, t.expand(x.shape[0]))
+    return x + 0.5 * (s - t) * (slope + velocity(x + (s - t) * slope, s.expand(x.shape[0])))
 
 
 def heun(velocity: Velocity, x: Tensor, *, start: float = 0.0, stop: float = 1.0, steps: int) -> Tensor:
@@ -55,19 +55,20 @@ def heun(velocity: Velocity, x: Tensor, *, start: float = 0.0, stop: float = 1.0
 
 
 def ancestral_step(
-    denoise: Denoise, path: GaussianPath, x: Tensor, t: Tensor, s: Tensor, *, generator: torch.Generator | None = None
+    denoise: Denoise, path: GaussianPath, x: Tensor, t: Tensor, s: Tensor, *, noise: Tensor | None = None
 ) -> Tensor:
     """One step from the time t () to the time s () by way of the estimated data and noise.
 
-    With a generator as much of the noise is drawn anew as in the posterior of the path (DDPM), without one none (DDIM).
+    With fresh noise, of the shape of x, as much of it is taken as in the posterior of the path (DDPM), without it none
+    (DDIM).
     """
-    x_0, eps = denoise(x, t.expand(len(x)))
-    if generator is None:
+    x_0, eps = denoise(x, t.expand(x.shape[0]))
+    if noise is None:
         return path.alpha(s) * x_0 + path.sigma(s) * eps
     ratio = path.alpha(t) * path.sigma(s) / (path.alpha(s) * path.sigma(t))
     fresh = path.sigma(s) * (1 - ratio**2).clamp(min=0).sqrt()
     kept = (path.sigma(s) ** 2 - fresh**2).clamp(min=0).sqrt()
-    return path.alpha(s) * x_0 + kept * eps + fresh * normal_like(x, generator)
+    return path.alpha(s) * x_0 + kept * eps + fresh * noise
 
 
 def renoise(path: GaussianPath, x: Tensor, s: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:

@@ -4,7 +4,7 @@ Vaswani et al., Attention is all you need (2017), doi:10.48550/arXiv.1706.03762.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from genmech_fem.generative.model import GenerativeModel
 from genmech_fem.generative.quantization import Tokenizer
-from genmech_fem.generative.token_transformer import check_trained, draw_tokens, token_log_probabilities
+from genmech_fem.generative.token_transformer import (
+    check_trained,
+    draw_tokens,
+    token_log_probabilities,
+    tokens_of,
+)
 from genmech_fem.nn.attention import Transformer, sinusoidal_positions
 from genmech_fem.training import Batch, Normalizer
 
@@ -95,7 +100,7 @@ class SequenceTransformer(GenerativeModel):
 
     def log_likelihood(self, x: Tensor, *, condition: Tensor) -> Tensor:
         """Log-probability (batch,) [nat] of targets x, given sources (batch, length, features)."""
-        self._check(condition, len(x))
+        self._check(condition, x.shape[0])
         return self._log_probabilities(x, condition).sum(1)
 
     @torch.no_grad()
@@ -112,36 +117,54 @@ class SequenceTransformer(GenerativeModel):
         """
         if condition is not None and condition.ndim == 2:
             condition = condition.expand(n, -1, -1)
-        context = self._encode(self._check(condition, n))
+        logits = self._given(self._check(condition, n))
         tokens = draw_tokens(
-            lambda tokens: self.head(self.decoder(self._embed(tokens), context))[:, -1],
+            lambda tokens: logits(tokens)[:, -1],
             torch.empty(n, 0, dtype=torch.long, device=generator.device),
             math.prod(self.grid),
             generator=generator,
             temperature=temperature,
         )
-        return tokens if self.tokenizer is None else self.tokenizer.decode_tokens(tokens.reshape(n, *self.grid))
+        return self._target(tokens)
+
+    def decode(self, uniform: Tensor, *, condition: Tensor) -> Tensor:
+        """Targets of numbers (batch, tokens), uniform in [0, 1), each of which draws a token, as `sample` does."""
+        logits = self._given(self._check(condition, uniform.shape[0]))
+        return self._target(tokens_of(lambda tokens: logits(tokens)[:, -1], uniform))
+
+    def logits(self, tokens: Tensor, *, condition: Tensor) -> Tensor:
+        """Logits (batch, length + 1, tokens) of each token, given those before it (batch, length) and the source."""
+        return self._given(self._check(condition, tokens.shape[0]))(tokens)
 
     @torch.no_grad()
     def attention_maps(self, x: Tensor, *, condition: Tensor) -> list[Tensor]:
         """What each token of x looks at in the source: weights (batch, heads, tokens, source length) of each block."""
-        context = self._encode(self._check(condition, len(x)))
+        context = self._encode(self._check(condition, x.shape[0]))
         embedded = self._embed(self._tokens(x)[:, :-1])
         return [maps[1] for maps in self.decoder.attention_maps(embedded, context)]
+
+    def _given(self, source: Tensor) -> Callable[[Tensor], Tensor]:
+        """Logits of tokens, for a source that is encoded once."""
+        context = self._encode(source)
+        return lambda tokens: self.head(self.decoder(self._embed(tokens), context))
+
+    def _target(self, tokens: Tensor) -> Tensor:
+        if self.tokenizer is None:
+            return tokens
+        return self.tokenizer.decode_tokens(tokens.reshape(-1, *self.grid))
 
     def _encode(self, source: Tensor) -> Tensor:
         normalized = self.source_scale.normalize(source.movedim(2, 1)).movedim(1, 2)
         return self.encoder(self.source(normalized) + sinusoidal_positions((source.shape[1],), self.width).to(source))
 
     def _embed(self, tokens: Tensor) -> Tensor:
-        start = self.start.expand(len(tokens), 1, -1)
+        start = self.start.expand(tokens.shape[0], 1, -1)
         embedded = torch.cat([start, self.embedding(tokens)], dim=1)
         return embedded + self.positions[: embedded.shape[1]]
 
     def _log_probabilities(self, x: Tensor, source: Tensor) -> Tensor:
         tokens = self._tokens(x)
-        logits = self.head(self.decoder(self._embed(tokens[:, :-1]), self._encode(source)))
-        return token_log_probabilities(logits, tokens)
+        return token_log_probabilities(self._given(source)(tokens[:, :-1]), tokens)
 
     @torch.no_grad()
     def _tokens(self, x: Tensor) -> Tensor:
@@ -156,7 +179,7 @@ class SequenceTransformer(GenerativeModel):
 
     def _check(self, source: Tensor | None, n: int) -> Tensor:
         got = None if source is None else tuple(source.shape)
-        if source is None or source.ndim != 3 or len(source) != n or source.shape[2] != self.features:
+        if source is None or source.ndim != 3 or source.shape[0] != n or source.shape[2] != self.features:
             raise ValueError(
                 f"SequenceTransformer: expected a source as condition of shape ({n}, length, {self.features}), "
                 f"got {got}"

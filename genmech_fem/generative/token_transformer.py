@@ -93,7 +93,7 @@ class TokenTransformer(GenerativeModel):
 
     def log_likelihood(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Log-probability (batch,) [nat] of the tokens of samples x (batch, channels, *grid)."""
-        return self._log_probabilities(x, self.conditioning.check(condition, len(x))).sum(1)
+        return self._log_probabilities(x, self.conditioning.check(condition, x.shape[0])).sum(1)
 
     @torch.no_grad()
     def sample(
@@ -117,19 +117,25 @@ class TokenTransformer(GenerativeModel):
         )
         return self.tokenizer.decode_tokens(tokens.reshape(n, *self.tokenizer.coarse))
 
+    def decode(self, uniform: Tensor, *, condition: Tensor | None = None) -> Tensor:
+        """Samples (batch, channels, *grid) of numbers (batch, tokens), uniform in [0, 1): one draws each token."""
+        condition = self.conditioning.check(condition, uniform.shape[0])
+        tokens = tokens_of(lambda tokens: self.logits(tokens, condition)[:, -1], uniform)
+        return self.tokenizer.decode_tokens(tokens.reshape(-1, *self.tokenizer.coarse))
+
     @torch.no_grad()
     def attention_maps(self, x: Tensor, *, condition: Tensor | None = None) -> list[Tensor]:
         """Weights (batch, heads, tokens, tokens) of each block: what is seen before each token is predicted.
 
         Column 0 is the start, column i the token i - 1.
         """
-        condition = self.conditioning.check(condition, len(x))
+        condition = self.conditioning.check(condition, x.shape[0])
         embedded = self._embed(self.tokenizer.tokens(x).flatten(1)[:, :-1], condition)
         return [maps[0] for maps in self.transformer.attention_maps(embedded)]
 
     def _embed(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
         given = self.conditioning.encode(condition)
-        start = self.start(self.positions.new_ones(len(tokens), 1) if given is None else given)
+        start = self.start(self.positions.new_ones(tokens.shape[0], 1) if given is None else given)
         embedded = torch.cat([start[:, None], self.embedding(tokens)], dim=1)[:, : len(self.positions)]
         return embedded + self.positions[: embedded.shape[1]]
 
@@ -172,6 +178,21 @@ def draw_tokens(
             drawn = torch.multinomial((logits / temperature).softmax(1), 1, generator=generator)
         else:
             drawn = logits.argmax(1, keepdim=True)
+        tokens = torch.cat([tokens, drawn], dim=1)
+    return tokens
+
+
+def tokens_of(next_logits: Callable[[Tensor], Tensor], uniform: Tensor) -> Tensor:
+    """Tokens (n, length), each where its distribution function first exceeds its number, uniform in [0, 1).
+
+    Args:
+        next_logits: Logits (n, tokens) of the next token, given those before it.
+        uniform: The numbers (n, length).
+    """
+    tokens = torch.empty_like(uniform[:, :0], dtype=torch.long)
+    for number in uniform[..., None].unbind(1):
+        share = next_logits(tokens).softmax(1).cumsum(1)
+        drawn = (share[:, :-1] <= number).sum(1, keepdim=True)
         tokens = torch.cat([tokens, drawn], dim=1)
     return tokens
 

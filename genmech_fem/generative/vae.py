@@ -144,7 +144,7 @@ class VAE(LatentModel):
 
         Estimated from one draw of the posterior, or taken at its mean without a generator.
         """
-        condition = self.conditioning.check(condition, len(x))
+        condition = self.conditioning.check(condition, x.shape[0])
         batch = {"x": x} if condition is None else {"x": x, "condition": condition}
         likelihood, kl = self.terms(batch, generator=generator)
         return likelihood - kl
@@ -157,11 +157,11 @@ class VAE(LatentModel):
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map samples (batch, channels, *grid) to the means (batch, latent) of their posteriors."""
         check_samples(x, self.shape, "VAE")
-        return self.posterior(x, self.conditioning.check(condition, len(x)))[0]
+        return self.posterior(x, self.conditioning.check(condition, x.shape[0]))[0]
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map latents (batch, latent) to the means (batch, channels, *grid) of the likelihood."""
-        raw = self.decoder(z, self.conditioning.encode(self.conditioning.check(condition, len(z))))
+        raw = self.decoder(z, self.conditioning.encode(self.conditioning.check(condition, z.shape[0])))
         return raw.sigmoid() if self.log_sigma is None else self.data_scale.denormalize(raw)
 
     @torch.no_grad()

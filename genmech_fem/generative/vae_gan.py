@@ -111,18 +111,18 @@ class VAEGAN(LatentModel):
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map samples (batch, channels, *grid) to the means (batch, latent) of their posteriors."""
         check_samples(x, self.shape, "VAEGAN")
-        given = self.conditioning.encode(self.conditioning.check(condition, len(x)))
+        given = self.conditioning.encode(self.conditioning.check(condition, x.shape[0]))
         return self._posterior(self.data_scale.normalize(x), given)[0]
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map latents (batch, latent) to samples (batch, channels, *grid)."""
-        given = self.conditioning.encode(self.conditioning.check(condition, len(z)))
+        given = self.conditioning.encode(self.conditioning.check(condition, z.shape[0]))
         return to_physical(self.decoder(z, given), self.data_scale, self.bounds)
 
     def discriminate(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Score (batch,) of samples (batch, channels, *grid), high for those that look real."""
         check_samples(x, self.shape, "VAEGAN")
-        given = self.conditioning.encode(self.conditioning.check(condition, len(x)))
+        given = self.conditioning.encode(self.conditioning.check(condition, x.shape[0]))
         return self.discriminator(self.data_scale.normalize(x), given).flatten()
 
     @torch.no_grad()

@@ -34,7 +34,9 @@ def sinusoidal_positions(grid: Sequence[int], features: int) -> Tensor:
         )
     count = features // (2 * len(grid))
     omega = SLOWEST ** (-torch.arange(count) / count)
-    places = torch.cartesian_prod(*[torch.arange(float(points)) for points in grid]).reshape(-1, len(grid), 1)
+    places = torch.cartesian_prod(*[torch.arange(points, dtype=torch.float32) for points in grid]).reshape(
+        -1, len(grid), 1
+    )
     phase = places * omega
     return torch.cat([phase.sin(), phase.cos()], dim=2).flatten(1)
 

@@ -7,13 +7,34 @@ Perez et al., FiLM (2018), doi:10.48550/arXiv.1709.07871.
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 type PaddingMode = Literal["circular", "zeros"]
 
 GROUP = 8
-CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+
+
+class Convolution3d(nn.Conv3d):
+    """Convolution in 3D; exported graphs hold it as a sum of convolutions of planes, which ONNX Runtime does faster."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels_in, *grid) to (batch, channels_out, *grid)."""
+        if not torch.compiler.is_exporting() or self.stride != (1, 1, 1) or self.kernel_size[0] == 1:
+            return super().forward(x)
+        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+        planes = F.pad(x, (int(self.padding[0]),) * 6, mode=mode).movedim(2, 0)
+        count = planes.shape[0] - self.kernel_size[0] + 1
+        first, *others = [
+            F.conv2d(planes[k : k + count].flatten(0, 1), weight, None if k else self.bias)
+            for k, weight in enumerate(self.weight.unbind(2))
+        ]
+        found = sum(others, first)
+        return found.reshape(count, x.shape[0], *found.shape[1:]).movedim(0, 2)
+
+
+CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: Convolution3d}
 
 
 def convolution(
@@ -58,6 +79,15 @@ def spread(x: Tensor, patch: int) -> Tensor:
     batch, channels, nx, ny, nz = x.shape
     blocks = x.reshape(batch, channels // patch**3, patch, patch, patch, nx, ny, nz)
     return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(batch, -1, nx * patch, ny * patch, nz * patch)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Repeat each point: (batch, channels, *grid) to twice as many points along each axis."""
+    if x.ndim == 4:
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+    for axis in (4, 3, 2):  # ONNX Runtime interpolates volumes slowly
+        x = torch.stack([x, x], axis + 1).flatten(axis, axis + 1)
+    return x
 
 
 def cropped(x: Tensor, grid: Sequence[int]) -> Tensor:

@@ -16,6 +16,7 @@ from genmech_fem.nn.blocks import (
     ResidualBlock,
     convolution,
     convolution_class,
+    doubled,
     gather,
     spread,
 )
@@ -119,7 +120,7 @@ class Decoder(nn.Module):
         """Map z (batch, features) and its condition (batch, condition_features) to (batch, channels, *grid)."""
         h = self.stem(z).reshape(-1, *self.coarse)
         for level, block in enumerate(self.blocks):
-            finer = F.interpolate(self.refine[level - 1](h), scale_factor=2.0, mode="nearest") if level else h
+            finer = doubled(self.refine[level - 1](h)) if level else h
             h = block(finer, condition)
         return spread(self.head(F.silu(self.norm(h))), self.patch)
 

@@ -43,7 +43,7 @@ class FourierLayer(nn.Module):
             ValueError: The grid does not have more points a side than there are modes.
         """
         grid, half = x.shape[2:], self.modes // 2
-        if min(grid) <= self.modes:
+        if any(points <= self.modes for points in grid):
             raise ValueError(f"FourierLayer: expected more than {self.modes} points a side, got {tuple(grid)}")
         signed = [_waves(points, -half, half, x) for points in grid[:-1]]
         cos, sin = _waves(grid[-1], 0, half + 1, x)
@@ -112,7 +112,9 @@ class FourierNetwork(nn.Module):
 
 def _waves(points: int, first: int, end: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines and sines (points, wave numbers) of the wave numbers from `first` to before `end`."""
-    phase = torch.arange(points)[:, None] * torch.arange(first, end) % points * (2 * math.pi / points)
+    place = torch.arange(points)[:, None]
+    count = place[-1] + 1  # a tensor, so that an exported graph works at any number of points
+    phase = place * torch.arange(first, end) % count * (2 * math.pi / count)
     return phase.cos().to(like), phase.sin().to(like)
 
 

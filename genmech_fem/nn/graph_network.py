@@ -47,9 +47,10 @@ class GraphNetwork(nn.Module):
         Raises:
             ValueError: Values, points and edges do not fit.
         """
-        if points.shape != (len(x), self.dimension, x.shape[2]) or edges.shape[:2] != (len(x), 2):
+        batch, _, nodes = x.shape
+        if points.shape != (batch, self.dimension, nodes) or edges.shape[:2] != (batch, 2):
             raise ValueError(
-                f"GraphNetwork: expected points {(len(x), self.dimension, x.shape[2])} and edges ({len(x)}, 2, edges), "
+                f"GraphNetwork: expected points {(batch, self.dimension, nodes)} and edges ({batch}, 2, edges), "
                 f"got {tuple(points.shape)} and {tuple(edges.shape)}"
             )
         exists = (edges[:, 0] >= 0).to(x.dtype)[..., None]
@@ -59,10 +60,10 @@ class GraphNetwork(nn.Module):
         length = along.square().sum(2, keepdim=True).clamp(min=1e-24).sqrt()
         mean = (length * exists).sum(1, keepdim=True) / exists.sum(1, keepdim=True).clamp(min=1)
         h, e = self.lift(x.transpose(1, 2)), self.lift_edges(torch.cat([along, length], dim=2) / mean)
-        count = _sum_at(exists, receiver, x.shape[2]).clamp(min=1)
+        count = _sum_at(exists, receiver, nodes).clamp(min=1)
         for message, update in zip(self.messages, self.updates, strict=True):
             e = e + message(torch.cat([e, _at(h, sender), _at(h, receiver)], dim=2))
-            h = h + update(torch.cat([h, _sum_at(e * exists, receiver, x.shape[2]) / count], dim=2))
+            h = h + update(torch.cat([h, _sum_at(e * exists, receiver, nodes) / count], dim=2))
         return self.project(h).transpose(1, 2)
 
 

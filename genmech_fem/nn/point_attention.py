@@ -66,7 +66,7 @@ class LowRankAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map x (batch, points, features) to the same shape; where mask (batch, points) is False no point counts."""
         k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.key_value(x).chunk(2, dim=2))
-        q = self.query.expand(len(x), -1, -1, -1)
+        q = self.query.expand(x.shape[0], -1, -1, -1)
         hidden = (
             None
             if mask is None

@@ -66,9 +66,9 @@ class PointTransformer(nn.Module):
         Raises:
             ValueError: Values and points do not fit.
         """
-        if points.shape != (len(x), self.dimension, x.shape[2]):
+        if points.shape != (x.shape[0], self.dimension, x.shape[2]):
             raise ValueError(
-                f"PointTransformer: expected points of shape {(len(x), self.dimension, x.shape[2])}, "
+                f"PointTransformer: expected points of shape {(x.shape[0], self.dimension, x.shape[2])}, "
                 f"got {tuple(points.shape)}"
             )
         h = self.lift(torch.cat([x, points], dim=1).transpose(1, 2))

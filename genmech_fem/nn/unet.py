@@ -17,6 +17,7 @@ from genmech_fem.nn.blocks import (
     convolution,
     convolution_class,
     cropped,
+    doubled,
     gather,
     spread,
 )
@@ -101,9 +102,10 @@ class UNet(nn.Module):
                 or unwanted.
         """
         grid = x.shape[2:]
-        missing = [-points % self.stride for points in grid]
-        if not any(missing) or self.padding_mode == "circular":
+        unknown = any(isinstance(points, torch.SymInt) for points in grid)  # in a graph for any grid
+        if self.padding_mode == "circular" or not (unknown or any(points % self.stride for points in grid)):
             return self.project(self.features(x, condition)[-1])
+        missing = [(points + self.stride - 1) // self.stride * self.stride - points for points in grid]
         continued = F.pad(x, [n for points in reversed(missing) for n in (0, points)], mode="replicate")
         return cropped(self.project(self.features(continued, condition)[-1]), grid)
 
@@ -118,7 +120,7 @@ class UNet(nn.Module):
             h = coarsen(h)
         found = [self.middle(h, condition)]
         for block, refine in zip(reversed(self.up), reversed(self.refine), strict=True):
-            h = F.interpolate(refine(found[-1]), scale_factor=2.0, mode="nearest")
+            h = doubled(refine(found[-1]))
             found.append(block(torch.cat([h, skips.pop()], dim=1), condition))
         return found
 

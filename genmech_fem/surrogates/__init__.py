@@ -14,7 +14,7 @@ from genmech_fem.surrogates.grid_surrogate import GridSurrogate
 from genmech_fem.surrogates.heads import PositiveDefinite, VoigtReuss, symmetric, upper
 from genmech_fem.surrogates.learning_curve import CurvePoint, labels_needed, learning_curve
 from genmech_fem.surrogates.losses import EnergyNorm, Loss, relative_h1, relative_l2
-from genmech_fem.surrogates.path_surrogate import PathSurrogate
+from genmech_fem.surrogates.path_surrogate import PathSurrogate, path_model
 from genmech_fem.surrogates.perceptron import Perceptron
 from genmech_fem.surrogates.point_surrogate import PointSurrogate, padded
 from genmech_fem.surrogates.property_surrogate import PropertySurrogate
@@ -43,6 +43,7 @@ __all__ = [
     "merge",
     "only",
     "padded",
+    "path_model",
     "relative_h1",
     "relative_l2",
     "symmetric",

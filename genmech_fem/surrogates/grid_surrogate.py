@@ -53,12 +53,14 @@ class GridSurrogate(Trainable):
         loss: ``"l2"``, the mean square error of the normalised output, ``"relative_l2"`` or ``"relative_h1"``. Any
             other `Loss` may be set as the attribute `criterion`; it is not saved.
         coordinates: Whether the network gets the coordinates, from -1 to 1, as more channels: not for periodic fields.
+        any_grid: Whether it takes fields on any grid, and returns them on that; `shape_out` then tells the channels and
+            the dimension. Not together with coordinates, nor with held values, which belong to one grid.
 
     Attributes:
         outside: How far inputs leave the range of the training data, as `TrainingRange` says.
 
     Raises:
-        ValueError: A name is unknown, or an argument of the network.
+        ValueError: A name is unknown, or an argument of the network; or coordinates are asked for on any grid.
     """
 
     lift: Tensor
@@ -74,6 +76,7 @@ class GridSurrogate(Trainable):
         settings: Mapping[str, Any] | None = None,
         loss: str = "l2",
         coordinates: bool = False,
+        any_grid: bool = False,
     ) -> None:
         super().__init__()
         channels_out, *grid = shape_out
@@ -83,12 +86,19 @@ class GridSurrogate(Trainable):
                 f"{', '.join(NETWORKS)}, got {loss!r}, {network!r}"
             )
         coordinates = coordinates or network == "point_transformer"
+        if any_grid and coordinates:
+            raise ValueError(
+                f"GridSurrogate: expected any_grid without coordinates, which belong to one grid, got {network!r} with "
+                "them: leave out any_grid, or take a network that needs none"
+            )
+        self.any_grid = any_grid
         self._config: dict[str, Any] = {
             "channels_in": channels_in,
             "shape_out": list(shape_out),
             "settings": dict(settings or {}),
             "loss": loss,
             "coordinates": coordinates,
+            "any_grid": any_grid,
             **({"network": network} if isinstance(network, str) else {}),
         }
         self.x_scale, self.y_scale = Normalizer(channels_in), Normalizer(channels_out)
@@ -112,8 +122,11 @@ class GridSurrogate(Trainable):
             where: Which of them are known (channels_out, *grid).
 
         Raises:
-            ValueError: The shapes differ from that of the output, or a known value is not finite.
+            ValueError: The surrogate is for any grid, the shapes differ from that of the output, or a known value is
+                not finite.
         """
+        if self.any_grid:
+            raise ValueError("GridSurrogate.hold: expected a surrogate for one grid, got any_grid=True: leave that out")
         if values.shape != self.lift.shape or where.shape != self.lift.shape or not values[where].isfinite().all():
             raise ValueError(
                 f"GridSurrogate.hold: expected finite values and where of the shape {tuple(self.lift.shape)}, "
@@ -128,7 +141,7 @@ class GridSurrogate(Trainable):
         Raises:
             ValueError: The output is on another grid.
         """
-        if data["y"].shape[1:] != self.lift.shape:
+        if not self._fits(data["y"]):
             raise ValueError(
                 f"GridSurrogate: expected y of shape (batch, {', '.join(map(str, self.lift.shape))}), "
                 f"got {tuple(data['y'].shape)}"
@@ -144,14 +157,23 @@ class GridSurrogate(Trainable):
         Raises:
             ValueError: The input is on another grid.
         """
-        normal = self._on_grid(self.x_scale.normalize(x))
+        normal = self.x_scale.normalize(x)
+        if self.any_grid:
+            return self.y_scale.denormalize(self.network(normal))
+        normal = self._on_grid(normal)
         if len(self.places):
-            normal = torch.cat([normal, self.places.expand(len(x), *self.places.shape)], dim=1)
+            normal = torch.cat([normal, self.places.expand(x.shape[0], *self.places.shape)], dim=1)
         return self.lift + self.mask * self.y_scale.denormalize(self.network(normal))
 
     def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:  # noqa: ARG002
         """The loss that was chosen."""
         return self.criterion(self(batch["x"]), batch["y"], batch)
+
+    def _fits(self, y: Tensor) -> bool:
+        """Whether outputs (batch, channels_out, *grid) are on the grid, or on one of that dimension if any will do."""
+        if self.any_grid:
+            return y.ndim == self.lift.ndim + 1 and y.shape[1] == len(self.lift)
+        return y.shape[1:] == self.lift.shape
 
     def _on_grid(self, x: Tensor) -> Tensor:
         given, grid = tuple(x.shape[2:]), tuple(self.lift.shape[1:])

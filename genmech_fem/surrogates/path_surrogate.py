@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import FieldSpec
 from genmech_fem.nn import PathNetwork
 from genmech_fem.surrogates.losses import relative_l2
+from genmech_fem.surrogates.torch_model import TorchModel
 from genmech_fem.training import Batch, Normalizer, Trainable
 
 
@@ -63,3 +66,35 @@ class PathSurrogate(Trainable):
     def loss(self, batch: Batch, player: str, *, generator: torch.Generator) -> Tensor:  # noqa: ARG002
         """Mean over the samples of the relative L2 error of the history."""
         return relative_l2(self(batch["x"], batch["path"]), batch["y"])
+
+
+class _History(nn.Module):
+    """A path surrogate with steps and loads, and steps and channels, as the specs have them."""
+
+    def __init__(self, surrogate: PathSurrogate) -> None:
+        super().__init__()
+        self.surrogate = surrogate
+
+    def forward(self, x: Tensor, path: Tensor) -> Tensor:
+        return self.surrogate(x, path.transpose(1, 2)).flatten(1, 2)
+
+
+def path_model(surrogate: PathSurrogate, *, x: FieldSpec, path: FieldSpec, y: FieldSpec) -> TorchModel:
+    """A `PathSurrogate` as a `ForwardModel`, for paths of one length.
+
+    Args:
+        surrogate: The surrogate.
+        x: Spec of the field.
+        path: Spec of the loads (loads,) on the points of time, or on a line of as many points.
+        y: Spec of the history, whose value shape begins with the steps.
+
+    Raises:
+        ContractError: The history has other steps than the path.
+    """
+    steps = path.place.shape[0]
+    if len(path.place.shape) != 1 or y.value_shape[:1] != (steps,):
+        raise ContractError(
+            f"path_model: expected a path on a line, and a history whose value shape begins with its {steps} steps, "
+            f"got {path.place.shape} and {y.value_shape}"
+        )
+    return TorchModel(_History(surrogate), (x, path), (y,))

@@ -74,10 +74,11 @@ class PointSurrogate(Trainable):
         Args:
             x: Values.
             points: Coordinates.
-            links: The edges of a graph network, or the mask of a transformer, which may be left out.
+            links: The edges of a graph network, or the mask of a transformer, which may be left out; real numbers will
+                do for either.
         """
-        if links is not None and not isinstance(self.network, GraphNetwork):
-            links = links > 0
+        if links is not None:
+            links = links.long() if isinstance(self.network, GraphNetwork) else links > 0
         found = self.network(self.x_scale.normalize(x), self.point_scale.normalize(points), links)
         return self.y_scale.denormalize(found)
 
