@@ -26,10 +26,12 @@ COMMANDS = {
     ("data", "import"): (DATA, "make a data set of the published files of Mechanical MNIST"),
     ("train",): (TRAIN, "train a surrogate on a data set; writes the model, its ONNX file and its card"),
     ("finetune",): (TRAIN, "train a surrogate further on other samples: all of it, its head, or low-rank updates"),
+    ("retrain",): ("genmech_fem.cli.retrain", "train a surrogate further on the solves that it fell back to"),
     ("evaluate",): (
         "genmech_fem.cli.evaluate",
         "score a generator against real images, or a surrogate on solved samples",
     ),
+    ("export",): ("genmech_fem.cli.export", "write a trained model as an ONNX file that is compared with torch"),
     ("anomaly",): ("genmech_fem.cli.anomaly", "learn what normal fields look like, and judge others"),
     ("mesh",): ("genmech_fem.cli.mesh", "make a conforming mesh from an image"),
     ("plugins",): ("genmech_fem.cli.plugins", "list the plugins of every group"),

@@ -5,6 +5,7 @@ from genmech_fem.datasets.campaign import Campaign, Progress, Report, generate
 from genmech_fem.datasets.content import fingerprints
 from genmech_fem.datasets.engines import Engine, Futures, Processes, Serial
 from genmech_fem.datasets.moments import Statistics, statistics
+from genmech_fem.datasets.recorder import Recorder
 from genmech_fem.datasets.samplers import Design, LatinHypercube, Range, Sobol
 from genmech_fem.datasets.splits import check_leakage, read_splits, split, split_by_hash, write_splits
 from genmech_fem.datasets.store import Samples, Store
@@ -19,6 +20,7 @@ __all__ = [
     "Processes",
     "Progress",
     "Range",
+    "Recorder",
     "Report",
     "Samples",
     "Serial",
