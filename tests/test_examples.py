@@ -170,3 +170,16 @@ def test_pretraining_saves_labels():
     assert found["all weights"][8][0] < found["from nothing"][8][0]
     assert max(errors[32][0] for way, errors in found.items() if way != "as pretrained") < 0.05
     assert found["as pretrained"][0][0] > 0.1
+
+
+def test_a_guarded_network_answers_within_the_tolerance_in_a_design_loop():
+    example = load("guarded_loop")
+    bar = example.block(4)({"moduli": np.full((1, 12), 5.0)})["displacement"][0]
+    assert -bar[2, -1].mean() > 1e-3 / 5.0  # bending and shear add to the traction over the modulus
+    found = example.main(cells=6, labels=60, seconds=3.0, calls=60)
+    assert found["guarded network"]["error of the answer [%]"] <= 2.0
+    assert found["solver"]["error of the answer [%]"] == 0.0
+    assert found["guarded network"]["answers"] == 60
+    assert found["guarded network"]["solved"] < 6
+    distances = [row["distance to the target [%]"] for row in found.values()]
+    assert distances[2] < distances[0] + 3.0
