@@ -72,7 +72,7 @@ def changeable(args: argparse.Namespace, old: "TorchModel") -> "nn.Module":
 
 def begun(args: argparse.Namespace, notes: Mapping[str, Any]) -> dict[str, Any]:
     """What the notes of a surrogate say that stays true when it is trained further."""
-    kept = {key: notes[key] for key in ("network", "input", "output")}
+    kept = {key: notes[key] for key in ("network", "input", "output", "solver") if key in notes}
     return kept | {"begun_with": str(args.model), "how": args.how.replace("_", "-")}
 
 

@@ -1,10 +1,12 @@
 """The passport of a surrogate's file, from its notes, its training data and its card."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genmech_fem.datasets import Store
 from genmech_fem.datasets.provenance import versions
 from genmech_fem.errors import ContractError
 from genmech_fem.runtime import Domain, Passport
@@ -28,10 +30,32 @@ def passport_of(
     return Passport(
         domain=domain,
         metrics=metrics,
+        **notes.get("solver", {}),
         data=training.get("data", ""),
         seeds=() if seed is None else (seed,),
         versions=versions(),
     )
+
+
+def solver_of(store: Store) -> dict[str, str]:
+    """Mesh and hash of the solver that made the labels, as far as the data set tells."""
+    solver = store.description.get("model")
+    if solver is None:
+        return {}
+    digest = hashlib.sha256(json.dumps(solver, sort_keys=True).encode()).hexdigest()
+    meshes = [f"{mesh['nodes']} nodes, {mesh['cells']} cells" for mesh in _entries(solver, "mesh")]
+    return {"form": digest, "mesh": "; ".join(dict.fromkeys(meshes))}
+
+
+def _entries(data: Any, name: str) -> Iterator[Any]:
+    """All entries of this name in nested JSON data that are mappings."""
+    if isinstance(data, Mapping):
+        if isinstance(data.get(name), Mapping):
+            yield data[name]
+        data = list(data.values())
+    if isinstance(data, list):
+        for part in data:
+            yield from _entries(part, name)
 
 
 def known_domain(model: "TorchModel") -> dict[str, Domain]:

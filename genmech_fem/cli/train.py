@@ -16,6 +16,7 @@ from genmech_fem.cli.fitting import (
     written,
 )
 from genmech_fem.cli.model_card import Pairs, assessed, open_part, opened, read_fitting, read_pairs
+from genmech_fem.cli.passport import solver_of
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, Spec, from_json, to_json
 
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     model, name = _new(args, given, sought)
     about = {"network": name, "input": to_json(given), "output": to_json(sought), "dataset": args.dataset}
+    about["solver"] = solver_of(store)
     return _fit(args, model, about, arrays)
 
 

@@ -161,13 +161,14 @@ def write(
 
 def markdown(name: str, result: dict[str, Any], tasks: Sequence[str] = ()) -> str:
     """The figures, what the seeds have in common, and all rows as Markdown tables."""
+    rows = [{key: value for key, value in row.items() if not isinstance(value, list)} for row in result["rows"]]
     tables = {
         "Figures": tabulate(list(result["figures"].items()), ("figure", "value"), tablefmt="github", floatfmt=".4g"),
         **{task: _methods(task, result["rows"]) for task in tasks},
         f"Over the seeds {result['seeds']}": tabulate(
             _over_seeds(result["rows"]), ("measured", "median", "least", "most"), tablefmt="github", floatfmt=".3g"
         ),
-        "All rows": tabulate(result["rows"], headers="keys", tablefmt="github", floatfmt=".4g", missingval=""),
+        "All rows": tabulate(rows, headers="keys", tablefmt="github", floatfmt=".4g", missingval=""),
     }
     return f"# {name}\n\n" + "\n".join(f"## {title}\n\n{table}\n" for title, table in tables.items())
 

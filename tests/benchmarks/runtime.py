@@ -86,7 +86,7 @@ PLANE: dict[str, Any] = {
 }
 SOLID: dict[str, Any] = {
     "random fields": lambda n: GaussianRandomField(n, dimension=3),
-    "spinodoids": Spinodoid,
+    "spinodoids": partial(Spinodoid, wavenumber=2.0),
     "minimal surfaces": MinimalSurface,
 }
 
@@ -293,7 +293,7 @@ def poisoned(
             passed = int((errors > (TOLERANCE if guard_name == "residual" else guard_limit(guard))).sum())
             what = f"poisoned, {guard_name}: {kind}, {name}: "
             counts = guarded.counts
-            yield {"what": f"{what}wrong answers passed", "seed": None, "value": passed}
+            yield {"what": f"{what}wrong answers passed", "seed": None, "value": passed, "of": counts.samples}
             if name.startswith("none") or guard_name == "residual":
                 used = (counts.accepted + counts.polished) / counts.samples
                 yield {"what": f"{what}answers used [%]", "seed": None, "value": 100 * used}
@@ -432,6 +432,30 @@ def values(rows: Sequence[Row], start: str, end: str) -> list[float]:
     return [row["value"] for row in rows if row["what"].startswith(start) and row["what"].endswith(end)]
 
 
+def in_short(rows: Sequence[Row]) -> Iterator[Row]:
+    """Bounds by contrast and families, and spoiled answers by guards."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if "each" in row:
+            name, measure = row["what"].removeprefix("bounds, ").split(": ", 1)
+            family, contrast = name.split(", ")[1:]
+            known = "families learned" if family in LEARNED else "other families"
+            found.setdefault((f"{contrast}, {known}", measure), []).extend(row["each"])
+    for (group, measure), each in found.items():
+        value = float(np.mean(each)) if "hold" in measure else median(each)
+        yield {"what": f"certificates, {group}: {measure}", "seed": None, "value": value}
+    for (group, measure), each in found.items():
+        if measure == "bound over true error":
+            yield {"what": f"certificates, {group}: {measure}, worst", "seed": None, "value": max(each)}
+            yield {"what": f"certificates, {group}: cases", "seed": None, "value": len(each)}
+    spoiled = [row for row in rows if "of" in row]
+    for guard in dict.fromkeys(row["what"].split(": ")[0].removeprefix("poisoned, ") for row in spoiled):
+        of_guard = [row for row in spoiled if row["what"].startswith(f"poisoned, {guard}: ")]
+        sums = {key: sum(row[key] for row in of_guard) for key in ("of", "value")}
+        yield {"what": f"guards, {guard}: answers judged", "seed": None, "value": sums["of"]}
+        yield {"what": f"guards, {guard}: wrong answers passed", "seed": None, "value": sums["value"]}
+
+
 def main() -> None:
     """Run all jobs, two at a time, and write the results."""
     args = reporting.arguments(__doc__ or "")
@@ -443,11 +467,19 @@ def main() -> None:
         *onnx_speed.jobs(sizes.seeds[:1], 3 if args.quick else 9),
     ]
     rows, earlier = reporting.run("runtime", jobs, quick=args.quick)
+    figures = figures_of(rows, sizes)
+    tasks = ("certificates", "costs", "loop", "guards", "ONNX against torch")
+    rows += in_short(rows)
+    reporting.write("runtime", figures, rows, list(sizes.seeds), quick=args.quick, earlier=earlier, tasks=tasks)
+
+
+def figures_of(rows: Sequence[Row], sizes: Sizes) -> dict[str, float]:
+    """The figures by name."""
     held = [row for row in rows if row["what"].endswith(": bounds that hold")]
     tight = [x for row in rows if row["what"].endswith(": bound over true error") for x in row["each"]]
     loops, solvers = (values(rows, f"loop, {name}: ", "CPU time [s]") for name in ("guarded network", "solver"))
     plane = sizes.fine[0]
-    figures = {
+    return {
         "bound_holds_share": float(np.mean([x for row in held for x in row["each"]])),
         "bound_cases": len([x for row in held for x in row["each"]]),
         "median_effectivity": median(tight),
@@ -457,8 +489,6 @@ def main() -> None:
         "poisoned_passed": sum(values(rows, "poisoned, residual: ", "wrong answers passed")),
         **onnx_speed.figures(rows),
     }
-    tasks = ("bounds", "costs", "loop", "poisoned")
-    reporting.write("runtime", figures, rows, list(sizes.seeds), quick=args.quick, earlier=earlier, tasks=tasks)
 
 
 if __name__ == "__main__":

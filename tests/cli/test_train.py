@@ -61,8 +61,12 @@ def test_a_surrogate_of_numbers_beats_the_mean_and_is_a_file_that_is_called_like
     assert "| surrogate " in text
     assert (trained / "worst.png").read_bytes().startswith(b"\x89PNG")
     _, arrays = Store.open(sets / "cells").read()
-    found = OnnxModel(trained / "model.onnx")({"phase": arrays["phase"]})["stiffness"]
-    assert found.shape == arrays["stiffness"].shape
+    file = OnnxModel(trained / "model.onnx")
+    assert file({"phase": arrays["phase"]})["stiffness"].shape == arrays["stiffness"].shape
+    passport = file.passport
+    assert (passport.mesh, len(passport.form), passport.seeds) == ("81 nodes, 64 cells", 64, (0,))
+    assert passport.metrics == errors
+    assert passport.domain["phase"].outside(arrays["phase"], file.inputs[0]).max() < 1.0
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,12 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before})
     seconds, names = done.stdout.splitlines()
     assert not set(names.split()) & {"scipy", "torch", "dolfinx", "skimage", "onnx", "meshio", "gmsh", "petsc4py"}
     assert float(seconds) < 2.0  # 0.1 s on a quiet machine
+
+
+def test_outputs_that_are_bound_to_the_device_are_the_same(onnx_file, cells):
+    """The way of a GPU, on the CPU."""
+    model = OnnxModel(onnx_file)
+    expected = model({"phase": cells["phase"]})
+    model._session._bound = True
+    for name, value in model({"phase": cells["phase"]}).items():
+        np.testing.assert_array_equal(value, expected[name])
