@@ -72,8 +72,13 @@ def to_proto(
         raise ContractError("torch.onnx.export returned nothing")
     proto: onnx.ModelProto = made.model_proto
     _forget_sources(proto.graph)
-    onnx.helper.set_model_props(proto, {METADATA_KEY: json.dumps(about)})
+    describe(proto, about)
     return proto
+
+
+def describe(proto: onnx.ModelProto, about: Mapping[str, Any]) -> None:
+    """Write metadata into a model, in place of what it has."""
+    onnx.helper.set_model_props(proto, {METADATA_KEY: json.dumps(about)})
 
 
 def _forget_sources(graph: onnx.GraphProto) -> None:

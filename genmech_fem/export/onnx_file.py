@@ -9,8 +9,9 @@ from typing import Any
 import onnx
 
 from genmech_fem.errors import ContractError
+from genmech_fem.export.activations import activations
 from genmech_fem.export.drafts import checked, draft_folder, judge, model_differences, sha256
-from genmech_fem.export.graphs import captured, to_proto
+from genmech_fem.export.graphs import captured, describe, to_proto
 from genmech_fem.export.half import halve
 from genmech_fem.export.layout import AtSpecs, Case, at_sizes, changing_axes, examples, input_names, mask_axes
 from genmech_fem.export.report import ExportReport as ExportReport
@@ -66,7 +67,7 @@ def to_onnx(
         raise ContractError(f"to_onnx: expected at least {SAMPLES} samples to compare on")
     accepted = tolerance if tolerance is not None else HALF_TOLERANCE if half else TOLERANCE
     job = _Job(model, at_sizes(model, arrays, sizes), bool(sizes), accepted, half)
-    about = {
+    about: dict[str, Any] = {
         **(metadata or {}),
         "version": VERSION,
         "sizes": "any" if sizes else "fixed",
@@ -107,12 +108,17 @@ class _Job:
     tolerance: float
     half: bool
 
-    def write(self, draft: Path, about: Mapping[str, Any]) -> dict[str, float]:
-        """Write the file, and compare it with torch."""
+    def write(self, draft: Path, about: dict[str, Any]) -> dict[str, float]:
+        """Write the file, with the memory of a sample among its metadata, and compare it with torch."""
         specs = self.model.inputs
+        given = examples(self.cases[0].arrays, specs)
         axes = [*changing_axes(specs, any_size=self.any_size), *mask_axes(specs)]
-        program = captured(AtSpecs(self.model), examples(self.cases[0].arrays, specs), axes)
-        proto = to_proto(program, input_names(specs), [spec.name for spec in self.model.outputs], about)
+        program = captured(AtSpecs(self.model), given, axes)
+        names = input_names(specs)
+        proto = to_proto(program, names, [spec.name for spec in self.model.outputs], about)
+        feeds = {name: array.numpy() for name, array in zip(names, given, strict=True)}
+        about["activations"] = activations(proto, feeds) // len(given[0])
+        describe(proto, about)
         self._save(proto, draft)
         return self._compare(draft, self.tolerance, gradients=False)
 

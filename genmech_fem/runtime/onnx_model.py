@@ -16,6 +16,9 @@ from genmech_fem.runtime.passport import Passport
 from genmech_fem.runtime.session import Session, read_file
 from genmech_fem.runtime.untrusted import LARGEST
 
+CACHE = 4 * 2**20
+"""Memory of the samples of one evaluation [byte]."""
+
 
 class OnnxModel:
     """A ForwardModel from a file that `export.to_onnx` wrote; needs neither torch nor DOLFINx.
@@ -27,7 +30,8 @@ class OnnxModel:
     Args:
         path: The file.
         threads: Threads of one evaluation; they do not spin, so a solver beside them keeps its cores.
-        batch: Most samples of one evaluation; larger batches are split. None evaluates any batch at once.
+        batch: Most samples of one evaluation; larger batches are split. None takes as many as the caches of a
+            processor hold, by what the file says of its memory: that is faster, and takes less of it.
         shape: Grid to work on, if not that of the file, which must have been exported for other sizes too.
         limit: Largest size of the file and of each tensor in it [byte].
 
@@ -62,6 +66,8 @@ class OnnxModel:
         self.passport: Passport | None = about.passport
         self.inputs: tuple[Spec, ...] = about.inputs
         self.outputs: tuple[Spec, ...] = about.outputs
+        known = about.metadata.get("activations", 0)
+        self._activations = known if isinstance(known, int) else 0
         self._mask = mask_name(self.inputs)
         names = {spec.name for spec in self.inputs} | ({self._mask} if self._mask else set())
         if set(self._session.inputs) != names or set(self._session.outputs) != {s.name for s in self.outputs}:
@@ -125,7 +131,7 @@ class OnnxModel:
 
     def _run(self, session: Session, feeds: Arrays) -> dict[str, np.ndarray]:
         total = len(next(iter(feeds.values())))
-        size = self._batch or max(total, 1)
+        size = self._batch or max(1, CACHE // max(1, self._activations))
         found = concatenate(session(take(feeds, slice(k, k + size))) for k in range(0, max(total, 1), size))
         outputs = {name: array.astype(np.float64) for name, array in found.items()}
         broken = [name for name, array in outputs.items() if not np.isfinite(array).all()]

@@ -28,6 +28,7 @@ import torch
 from torch import nn
 
 from genmech_fem.export import to_onnx
+from genmech_fem.export.activations import activations
 from genmech_fem.fields import Arrays, FieldSpec, Grid, Points, ScalarSpec, Spec
 from genmech_fem.generative import VAE, FlowMatching
 from genmech_fem.runtime import OnnxModel
@@ -37,7 +38,6 @@ type Row = dict[str, Any]
 
 BATCHES = (1, 16)
 SHORTEST = 0.02  # seconds of one turn at least
-VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"}  # ONNX Runtime moves no data for them
 HOME = str(Path(__file__).parents[2])
 
 
@@ -215,7 +215,7 @@ def memory(name: str, seed: int) -> Iterator[Row]:
         path, tiny = Path(folder) / "network.onnx", Path(folder) / "tiny.onnx"
         written(make, seed, path)
         written(lambda: prepared(Perceptron(1, (1,), hidden=(1,)), (ScalarSpec("x"),), ScalarSpec("y")), seed, tiny)
-        expected = path.stat().st_size + activations(path, batch)
+        expected = path.stat().st_size + in_use(path, batch)
         for label, k in (("resident", 0), ("peak", 1)):
             found = median(_opened(path, batch)[k] - _opened(tiny, batch)[k] for _ in range(3))
             what = f"memory, {name}: {label} over file and activations"
@@ -228,43 +228,12 @@ def _opened(path: Path, batch: int) -> list[int]:
     return json.loads(subprocess.run(command, cwd=HOME, check=True, capture_output=True, text=True).stdout)
 
 
-def activations(path: Path, batch: int) -> int:
+def in_use(path: Path, batch: int) -> int:
     """Bytes of the tensors that live at the same time, at most, and of inputs and outputs as float64."""
-    model = onnx.load(path)
-    weights = {tensor.name for tensor in model.graph.initializer}
-    asked = {value.name: 8 for value in (*model.graph.input, *model.graph.output)}
-    sizes = _sizes(model, batch)
-    end = len(model.graph.node)
-    last = {name: k for k, node in enumerate(model.graph.node) for name in node.input}
-    last |= {value.name: end for value in model.graph.output}
-    owner = {}
-    for k, node in reversed(list(enumerate(model.graph.node))):  # a view lives as long as what it shows
-        if node.op_type in VIEWS:
-            owner[node.output[0]] = node.input[0]
-            last[node.input[0]] = max(last[node.input[0]], last.get(node.output[0], k))
-    live, most = {value.name: sizes[value.name] for value in model.graph.input}, 0
-    for k, node in enumerate(model.graph.node):
-        live |= {name: sizes[name] for name in node.output if name in sizes and name not in owner}
-        most = max(most, sum(live.values()))
-        live = {name: size for name, size in live.items() if last.get(name, k) > k and name not in weights}
-    return most + sum(2 * sizes[name] for name in asked)
-
-
-def _sizes(model: onnx.ModelProto, batch: int) -> dict[str, int]:
-    """Bytes of all tensors of a graph, as they are when it runs."""
-    traced = onnx.ModelProto()
-    traced.CopyFrom(model)
-    known = {value.name for value in model.graph.output}
-    names = [name for node in model.graph.node for name in node.output if name and name not in known]
-    traced.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(traced.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    inputs = {value.name: np.full((batch, *value.shape[1:]), 0.5, np.float32) for value in session.get_inputs()}
-    outputs = session.run(None, inputs)
-    found = {value.name: array.nbytes for value, array in zip(session.get_outputs(), outputs, strict=True)}
-    return found | {name: array.nbytes for name, array in inputs.items()}
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    feeds = {value.name: np.full((batch, *value.shape[1:]), 0.5, np.float32) for value in session.get_inputs()}
+    ends = [*feeds.values(), *session.run(None, feeds)]
+    return activations(onnx.load(path), feeds) + sum(2 * array.nbytes for array in ends)
 
 
 def imports(seed: int, turns: int = 7) -> Iterator[Row]:

@@ -64,3 +64,20 @@ def test_too_few_samples_and_other_specs_are_refused(surrogate, flow, cells, tmp
     vector = FieldSpec("v", phase_grid(16), (2,))
     with pytest.raises(ContractError, match="expected a model of 1 channel"):
         flow_to_onnx(flow, tmp_path / "x.onnx", field=vector, condition=ScalarSpec("stiffness", 6), samples=cells)
+
+
+def test_a_file_tells_the_memory_of_a_sample_and_is_evaluated_in_parts_that_fit_the_caches(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(3, 100), torch.nn.Tanh(), torch.nn.Linear(100, 2))
+    model = TorchModel(network, (ScalarSpec("x", 3),), (ScalarSpec("y", 2),))
+    x = {"x": np.random.default_rng(0).random((9, 3))}
+    to_onnx(model, tmp_path / "n.onnx", x)
+    session = OnnxModel(tmp_path / "n.onnx")
+    assert session.metadata["activations"] == 2 * 100 * 4  # before and after the tanh
+    at_once = session(x)["y"]
+    monkeypatch.setattr("genmech_fem.runtime.onnx_model.CACHE", 4 * 800)
+    sizes = []
+    inner = session._session
+    session._session = lambda feeds: sizes.append(len(feeds["x"])) or inner(feeds)
+    np.testing.assert_allclose(session(x)["y"], at_once, rtol=1e-6)
+    assert sizes == [4, 4, 1]
