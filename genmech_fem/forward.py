@@ -38,6 +38,21 @@ class DifferentiableForwardModel(ForwardModel, Protocol):
         """
 
 
+@runtime_checkable
+class LinearizableForwardModel(DifferentiableForwardModel, Protocol):
+    """A differentiable model that keeps what its gradients need, so that value and gradient share a solve."""
+
+    def linearize(self, inputs: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        """Outputs, and the function from cotangents to the gradients of `vjp`."""
+
+
+def linearize(model: DifferentiableForwardModel, inputs: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+    """Outputs, and the function from cotangents to gradients; they share a solve where the model can do so."""
+    if isinstance(model, LinearizableForwardModel):
+        return model.linearize(inputs)
+    return model(inputs), lambda cotangents: model.vjp(inputs, cotangents)
+
+
 @dataclass(frozen=True)
 class FunctionModel:
     """A ForwardModel from a plain function of one batch.

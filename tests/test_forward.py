@@ -3,7 +3,15 @@ import pytest
 
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import ScalarSpec
-from genmech_fem.forward import DifferentiableForwardModel, ForwardModel, FunctionModel, check_vjp, compose, in_batches
+from genmech_fem.forward import (
+    DifferentiableForwardModel,
+    ForwardModel,
+    FunctionModel,
+    check_vjp,
+    compose,
+    in_batches,
+    linearize,
+)
 
 
 class Analytic:
@@ -39,6 +47,25 @@ def test_a_chain_is_the_composed_function_and_has_the_chain_rule():
     assert isinstance(chain, DifferentiableForwardModel)
     np.testing.assert_allclose(chain(X)["w"], np.exp(np.sin(X["x"]) ** 2))
     assert check_vjp(chain, X, np.random.default_rng(2)) == pytest.approx(2, abs=0.1)
+
+
+class Remembering(Analytic):
+    """Counts its evaluations and keeps the derivative of the last one."""
+
+    evaluations = 0
+
+    def linearize(self, inputs):
+        self.evaluations += 1
+        return self(inputs), lambda cotangents: self.vjp(inputs, cotangents)
+
+
+def test_value_and_gradient_come_from_one_linearisation_where_there_is_one():
+    model, cotangents = Remembering("x", "y", np.sin, np.cos), {"y": np.ones((4, 3))}
+    for some in (model, SINE):
+        outputs, pull_back = linearize(some, X)
+        np.testing.assert_array_equal(outputs["y"], np.sin(X["x"]))
+        np.testing.assert_array_equal(pull_back(cotangents)["x"], np.cos(X["x"]))
+    assert model.evaluations == 1
 
 
 class Product:

@@ -1,6 +1,7 @@
 """Between finite-element functions and arrays: grids, points, graphs, files, and problems as ForwardModels."""
 
 import genmech_fem.problems  # noqa: F401  (loads DOLFINx in the order that its wheel needs)
+from genmech_fem.adapters.beams import cantilever, mbb_beam
 from genmech_fem.adapters.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from genmech_fem.adapters.graphs import (
     Graph,
@@ -53,6 +54,7 @@ __all__ = [
     "Sampling",
     "as_vector",
     "batch_graphs",
+    "cantilever",
     "cell_means",
     "cell_values",
     "conduction",
@@ -62,6 +64,7 @@ __all__ = [
     "interpolation_matrix",
     "load_checkpoint",
     "locate",
+    "mbb_beam",
     "mesh_graph",
     "mesh_tags",
     "node_features",

@@ -1,6 +1,6 @@
 """Solvers inside torch networks: a layer whose backward pass is the discrete adjoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +13,10 @@ from genmech_fem.adapters.graphs import Graph
 from genmech_fem.adapters.problem_model import ProblemModel
 from genmech_fem.errors import ContractError, MissingExtraError
 from genmech_fem.fields import Arrays
-from genmech_fem.forward import DifferentiableForwardModel
+from genmech_fem.forward import DifferentiableForwardModel, linearize
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
-
-type _PullBack = Callable[[Arrays], Mapping[str, np.ndarray]]
 
 
 class FEMLayer(nn.Module):
@@ -72,7 +70,7 @@ class _Solve(torch.autograd.Function):
         ctx.model, ctx.like = model, [(t.dtype, t.device) for t in tensors]
         outputs: Mapping[str, np.ndarray]
         if any(ctx.needs_input_grad):
-            outputs, ctx.pull_back = _linearize(model, arrays)
+            outputs, ctx.pull_back = linearize(model, arrays)
         else:
             outputs = model(arrays)
         return tuple(torch.as_tensor(outputs[s.name]).to(tensors[0]) for s in model.outputs)
@@ -132,12 +130,6 @@ class _Energy(torch.autograd.Function):
         (gradient,) = ctx.saved_tensors
         weight = cotangents[0].reshape(-1, *[1] * (gradient.ndim - 1))
         return None, None, None, weight * gradient
-
-
-def _linearize(model: DifferentiableForwardModel, arrays: Arrays) -> tuple[Mapping[str, np.ndarray], _PullBack]:
-    if isinstance(model, ProblemModel):
-        return model.linearize(arrays)
-    return model(arrays), lambda cotangents: model.vjp(arrays, cotangents)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
