@@ -77,6 +77,8 @@ class Store:
             "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "versions": versions(),
         }
+        # in this order: another job may be making the same store at this moment, its manifest first
+        used = path.exists() and any(not file.name.startswith(".manifest.json.") for file in path.iterdir())
         if (path / "manifest.json").exists():
             old = _manifest(path)
             differing = list(changes({key: old[key] for key in now}, now))
@@ -89,12 +91,13 @@ class Store:
             if others:
                 warnings.warn(f"{path} was begun with other versions: {'; '.join(others)}", stacklevel=2)
             made = {**old["about"], **(about or {})}
-        elif path.exists() and any(path.iterdir()):
+        elif used:
             raise DatasetError(f"{path} holds files that are not of a data store: choose an empty or a new folder")
         store = cls(path, tuple(specs), now["description"], {**(about or {}), **made})
-        (path / "shards").mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         manifest = {"version": VERSION, **now, "about": store.about}
         write_atomic(path / "manifest.json", json.dumps(manifest, indent=1).encode())
+        (path / "shards").mkdir(exist_ok=True)
         return store
 
     @classmethod

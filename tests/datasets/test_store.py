@@ -267,3 +267,37 @@ def test_shards_are_closed_by_number_and_by_size(tmp_path, monkeypatch):
     assert all(file.parent.name == "shards" for file in found.files())
     assert sum(len(Block(file).numbers) for file in found.files()) == len(found.numbers())
     assert not [file for file in os.scandir(tmp_path / "shards") if file.name.endswith(".part")]
+
+
+def test_jobs_that_begin_the_same_store_at_the_same_moment_share_it(tmp_path):
+    code = f"""
+import time
+from pathlib import Path
+from campaigns import X
+for k in range(150):
+    Path({str(tmp_path)!r}, sys.argv[1] + str(k)).touch()
+    while not Path({str(tmp_path)!r}, sys.argv[2] + str(k)).exists():
+        pass
+    Store.create(Path({str(tmp_path)!r}, "store" + str(k)), (X,), {{"model": 1}})
+"""
+    jobs = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                f"import sys\nsys.path.insert(0, {HERE!r})\nfrom genmech_fem.datasets import Store\n{code}",
+                *names,
+            ]
+        )
+        for names in (("a", "b"), ("b", "a"))
+    ]
+    try:
+        assert [job.wait(timeout=60) for job in jobs] == [0, 0]
+    finally:
+        for job in jobs:
+            job.kill()
+    assert len(list(tmp_path.glob("store*/manifest.json"))) == len(list(tmp_path.glob("store*/shards"))) == 150
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "shards").mkdir()
+    with pytest.raises(DatasetError, match="not of a data store"):
+        Store.create(tmp_path / "other", (X,), {"model": 1})
