@@ -79,7 +79,7 @@ class ResidualGuard:
         for i, (found, right) in enumerate(zip(self._model.dofs(outputs), self._model.dofs(truth), strict=True)):
             self._model.set_controls(arrays, i)
             if isinstance(problem, VariationalProblem) and problem.linear:
-                errors.append(_energy(problem, found - right) / _energy(problem, right))
+                errors.append(problem.energy_norm(found - right) / problem.energy_norm(right))
             else:
                 errors.append(problem.residual_norm(found))
         return np.array(errors)
@@ -130,11 +130,6 @@ def _through(chains: Iterable[Chain], arrays: Arrays) -> Arrays:
     for chain in chains:
         arrays = chain.between(arrays)[1]
     return arrays
-
-
-def _energy(problem: VariationalProblem, state: np.ndarray) -> float:
-    """Energy norm of a state (dofs,)."""
-    return float(np.sqrt(max(state @ (problem.forces(state) + problem.loads()), 0.0)))
 
 
 def _mean(samples: np.ndarray) -> np.ndarray:

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from genmech_fem.errors import ContractError
 from genmech_fem.export.graphs import Axes
-from genmech_fem.fields import Arrays, FieldSpec, Grid, Spec
+from genmech_fem.fields import Arrays, FieldSpec, Grid, Spec, mask_name
 from genmech_fem.runtime.description import resized
-from genmech_fem.runtime.masks import mask_name
 from genmech_fem.surrogates import TorchModel
 
 type Shape = tuple[int, ...]

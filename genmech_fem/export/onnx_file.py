@@ -10,11 +10,11 @@ import onnx
 
 from genmech_fem.errors import ContractError
 from genmech_fem.export.activations import activations
-from genmech_fem.export.drafts import checked, draft_folder, judge, model_differences, sha256
+from genmech_fem.export.drafts import BATCHES, checked, draft_folder, judge, model_differences, sha256
 from genmech_fem.export.graphs import captured, describe, to_proto
 from genmech_fem.export.half import halve
 from genmech_fem.export.layout import AtSpecs, Case, at_sizes, changing_axes, examples, input_names, mask_axes
-from genmech_fem.export.report import ExportReport as ExportReport
+from genmech_fem.export.report import ExportReport
 from genmech_fem.export.vjp import gradient_proto
 from genmech_fem.fields import Arrays, check, to_json
 from genmech_fem.runtime import Passport
@@ -24,7 +24,6 @@ from genmech_fem.surrogates import TorchModel
 TOLERANCE = 1e-5
 GRADIENT_TOLERANCE = 1e-4
 HALF_TOLERANCE = 5e-3
-SAMPLES = 3  # of the largest batch that is compared
 
 
 def to_onnx(
@@ -63,8 +62,8 @@ def to_onnx(
     """
     began, path = time.perf_counter(), Path(path)
     arrays = check(samples, model.inputs)
-    if min(len(array) for array in arrays.values()) < SAMPLES:
-        raise ContractError(f"to_onnx: expected at least {SAMPLES} samples to compare on")
+    if min(len(array) for array in arrays.values()) < max(BATCHES):
+        raise ContractError(f"to_onnx: expected at least {max(BATCHES)} samples to compare on")
     accepted = tolerance if tolerance is not None else HALF_TOLERANCE if half else TOLERANCE
     job = _Job(model, at_sizes(model, arrays, sizes), bool(sizes), accepted, half)
     about: dict[str, Any] = {

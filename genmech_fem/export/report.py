@@ -1,12 +1,13 @@
 """What an export wrote, and how far it is from torch, for machines and for readers."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from genmech_fem.export.drafts import sha256
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -53,7 +54,7 @@ class ExportReport:
     @property
     def sha256(self) -> str:
         """Hash of the file."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return sha256(self.path)
 
     def rows(self) -> list[tuple[str, float]]:
         """Compared output and its difference to torch."""

@@ -20,7 +20,7 @@ from dolfinx import fem, mesh
 from mpi4py import MPI
 
 from genmech_fem.errors import ContractError, ConvergenceError
-from genmech_fem.problems.forms import compiled
+from genmech_fem.problems.forms import compiled, symbols
 from genmech_fem.problems.linear import LinearSolver, factored_once
 from genmech_fem.problems.problem import Control, Problem, Snapshot, values_of
 from genmech_fem.problems.variational import VariationalProblem
@@ -84,7 +84,8 @@ class Certificate:
         problem.check_controls()
         self.problem, self._space, self._comm = problem, state.function_space, state.function_space.mesh.comm
         self._correction = fem.Function(self._space)
-        frozen = {c: _copied(c, self._space.mesh) for c in problem.controls.values() if c in set(_symbols(law.flux))}
+        used = set(symbols(law.flux))
+        frozen = {c: _copied(c, self._space.mesh) for c in problem.controls.values() if c in used}
         flux = ufl.replace(law.flux, {state: self._correction, **frozen})
         self._square = compiled(ufl.inner(law.inverse(flux), flux) * law.dx)
         options = replace(problem.options, petsc_options=factored_once(self._space.mesh.topology.dim, self._comm))
@@ -109,7 +110,7 @@ class Certificate:
         found = Certified(start, 0.0, float("inf"), (0.0, float("inf")), 0)
         for k, (u, energy, rest, gained) in enumerate(self._iterates(start)):
             bounds = float(np.sqrt(gained)), float(np.sqrt(gained + rest**2))
-            found = Certified(self._whole(u, start), float(np.sqrt(max(energy, 0.0))), rest, bounds, k)
+            found = Certified(self._whole(u).copy(), float(np.sqrt(max(energy, 0.0))), rest, bounds, k)
             if k >= steps or not found.relative > tolerance:
                 break
         return found
@@ -165,18 +166,17 @@ class Certificate:
 
     def _rest(self, z: np.ndarray) -> float:
         """Upper bound of the energy norm of the error whose correction by the reference is z."""
-        self._correction.x.array[: len(z)] = z
-        self._correction.x.scatter_forward()
+        self._whole(z)
         return float(np.sqrt(max(self._comm.allreduce(fem.assemble_scalar(self._square)), 0.0)))
 
     def _dot(self, a: np.ndarray, b: np.ndarray) -> float:
         return float(self._comm.allreduce(float(a @ b)))
 
-    def _whole(self, owned: np.ndarray, like: np.ndarray) -> np.ndarray:
-        """The dofs of a state with those of the neighbouring processes."""
+    def _whole(self, owned: np.ndarray) -> np.ndarray:
+        """The dofs of a state with those of the neighbouring processes, in the function that is integrated over."""
         self._correction.x.array[: len(owned)] = owned
         self._correction.x.scatter_forward()
-        return self._correction.x.array[: len(like)].copy()
+        return self._correction.x.array
 
     def _check_law(self) -> None:
         """Find a law that is not the whole stiffness, by the energy of a random correction."""
@@ -217,12 +217,6 @@ class ResidualCheck:
             except ConvergenceError:
                 return Certified(start, 1.0, float("inf"), (0.0, proposed), steps)
         return Certified(start, 1.0, before, (0.0, proposed), steps if before < proposed else 0)
-
-
-def _symbols(expression: object) -> list[Control]:
-    """Functions and constants in a UFL expression."""
-    found = ufl.algorithms.analysis
-    return [*found.extract_coefficients(expression), *found.extract_constants(expression)]
 
 
 def _copied(control: Control, domain: mesh.Mesh) -> Control:

@@ -7,10 +7,9 @@ import basix
 import numpy as np
 from dolfinx import default_scalar_type, fem, mesh
 from mpi4py import MPI
-from ufl.algorithms.analysis import extract_coefficients, extract_constants
 
 from genmech_fem.errors import MeshingError
-from genmech_fem.problems.forms import JIT_OPTIONS
+from genmech_fem.problems.forms import JIT_OPTIONS, symbols
 from genmech_fem.problems.problem import Control, Snapshot, values_of
 
 
@@ -77,12 +76,12 @@ class Positive:
         domain = state.function_space.mesh
         self._domain = domain
         points, _ = basix.make_quadrature(domain.basix_cell(), degree)
-        self._by_state = {name: state in extract_coefficients(e) for name, e in expressions.items()}
+        self._data = {name: symbols(e) for name, e in expressions.items()}
+        self._by_state = {name: state in data for name, data in self._data.items()}
         self._compiled = {
             name: fem.Expression(e, points if self._by_state[name] else points[:1], jit_options=JIT_OPTIONS)
             for name, e in expressions.items()
         }
-        self._data = {name: (*extract_coefficients(e), *extract_constants(e)) for name, e in expressions.items()}
         self._passed: dict[str, Snapshot] = {}
         self._cells = np.arange(domain.topology.index_map(domain.topology.dim).size_local, dtype=np.int32)
 

@@ -7,6 +7,7 @@ import numpy as np
 import ufl
 from dolfinx import fem, la
 from ufl.algorithms import estimate_total_polynomial_degree, expand_derivatives
+from ufl.algorithms.analysis import extract_coefficients, extract_constants
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 from ufl.algorithms.apply_integral_scaling import compute_integrand_scaling_factor
 
@@ -19,6 +20,11 @@ JIT_OPTIONS = {"cffi_extra_compile_args": ["-O3", "-g0"], "timeout": 120}
 def compiled(form: Any) -> Any:
     """Compile one form or a nested list of forms."""
     return fem.form(form, jit_options=JIT_OPTIONS)
+
+
+def symbols(expression: Any) -> tuple[Any, ...]:
+    """Functions and constants in a UFL expression."""
+    return (*extract_coefficients(expression), *extract_constants(expression))
 
 
 def new_matrix(form: fem.Form) -> la.MatrixCSR:

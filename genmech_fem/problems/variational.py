@@ -242,6 +242,11 @@ class VariationalProblem(Problem):
         gradient[: self._owned] = np.where(self.held, 0.0, force)
         return 0.5 * self._comm.allreduce(float(state[: self._owned] @ (force - self.loads()))), gradient
 
+    def energy_norm(self, state: np.ndarray) -> float:
+        """Energy norm of a state (dofs,) of a linear, symmetric problem."""
+        energy = float(state[: self._owned] @ (self.forces(state) + self.loads()))
+        return float(np.sqrt(max(self._comm.allreduce(energy), 0.0)))
+
     @property
     def held(self) -> np.ndarray:
         """Whether a Dirichlet condition holds a dof (owned dofs,)."""

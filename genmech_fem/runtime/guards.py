@@ -5,16 +5,14 @@ Conformal prediction: Vovk, Gammerman, Shafer, Algorithmic learning in a random 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, Spec
 from genmech_fem.forward import ForwardModel
-
-if TYPE_CHECKING:
-    from genmech_fem.runtime.passport import Domain
+from genmech_fem.runtime.domain import Domain
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class RangeGuard:
         ContractError: There is nothing to compare with, or an input is unknown.
     """
 
-    domain: "Mapping[str, Domain]"
+    domain: Mapping[str, Domain]
     inputs: Sequence[Spec]
     margin: float = 0.0
     name: str = "range"

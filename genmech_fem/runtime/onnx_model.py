@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from genmech_fem.errors import ContractError, ConvergenceError
-from genmech_fem.fields import Arrays, Spec, check, concatenate, take
+from genmech_fem.fields import Arrays, Spec, check, concatenate, mask_name, one_mask, take
 from genmech_fem.runtime.description import Description
-from genmech_fem.runtime.masks import mask_name, one_mask
 from genmech_fem.runtime.passport import Passport
 from genmech_fem.runtime.session import Session, read_file
 from genmech_fem.runtime.untrusted import LARGEST

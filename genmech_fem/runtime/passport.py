@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from genmech_fem.errors import ContractError
-from genmech_fem.runtime.domain import Domain as Domain
-from genmech_fem.runtime.domain import finite
+from genmech_fem.runtime.domain import Domain, finite
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genmech_fem.errors import ContractError
-from genmech_fem.fields import Arrays, Spec, check
-from genmech_fem.runtime.masks import mask_name, one_mask
+from genmech_fem.fields import Arrays, Spec, check, mask_name, one_mask
 
 type TensorFunction = Callable[..., Tensor | tuple[Tensor, ...]]
 

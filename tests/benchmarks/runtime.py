@@ -49,8 +49,7 @@ from genmech_fem.problems import (
     diffusion,
     elasticity,
 )
-from genmech_fem.runtime import ConformalGuard, GuardedModel, OnnxModel, RangeGuard, conformal_radius
-from genmech_fem.runtime.passport import Domain
+from genmech_fem.runtime import ConformalGuard, Domain, GuardedModel, OnnxModel, RangeGuard, conformal_radius
 from genmech_fem.surrogates import GridSurrogate, TorchModel
 from genmech_fem.training import Recipe, fit
 
@@ -201,9 +200,9 @@ def bounds(
     for i, (right, state) in enumerate(zip(truth, proposed, strict=True)):
         solver.set_controls(inputs, i)
         problem = certificate.problem
-        error, size = (energy_norm(problem, part) for part in (problem.admissible(state) - right, right))
+        error, size = (problem.energy_norm(part) for part in (problem.admissible(state) - right, right))
         plain, polished = certificate.certify(state), certificate.certify(state, steps=2)
-        rest = energy_norm(problem, polished.state - right)
+        rest = problem.energy_norm(polished.state - right)
         sample = {
             "true error [%]": 100 * error / size,
             "bound over true error": plain.bound / error,
@@ -218,11 +217,6 @@ def bounds(
     for what, values in found.items():
         value = float(np.mean(values)) if "hold" in what else median(values)
         yield {"what": f"bounds, {name}: {what}", "seed": None, "value": value, "each": np.round(values, 4).tolist()}
-
-
-def energy_norm(problem: VariationalProblem, state: np.ndarray) -> float:
-    """Energy norm of a state (dofs,)."""
-    return float(np.sqrt(max(state @ (problem.forces(state) + problem.loads()), 0.0)))
 
 
 def noise(size: float) -> Callable[[np.ndarray], np.ndarray]:
