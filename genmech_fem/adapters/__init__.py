@@ -1,8 +1,9 @@
 """Between finite-element functions and arrays: grids, points, graphs, files, and problems as ForwardModels."""
 
 import genmech_fem.problems  # noqa: F401  (loads DOLFINx in the order that its wheel needs)
-from genmech_fem.adapters.beams import cantilever, mbb_beam
+from genmech_fem.adapters.beams import cantilever, cantilever_structure, mbb_beam, mbb_structure
 from genmech_fem.adapters.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from genmech_fem.adapters.conforming_structure import ConformingStructure
 from genmech_fem.adapters.graphs import (
     Graph,
     batch_graphs,
@@ -14,6 +15,7 @@ from genmech_fem.adapters.graphs import (
     to_function,
     unpad_graphs,
 )
+from genmech_fem.adapters.heat_sink import heat_sink
 from genmech_fem.adapters.homogenization import (
     EPOXY,
     GLASS,
@@ -23,8 +25,11 @@ from genmech_fem.adapters.homogenization import (
     pixel_homogenization,
 )
 from genmech_fem.adapters.interpolation import interpolation_matrix, to_cells, to_nodes
+from genmech_fem.adapters.load_cases import LoadCases
+from genmech_fem.adapters.mechanisms import inverter, inverter_structure
 from genmech_fem.adapters.meshes import dolfinx_mesh, mesh_tags, phase_field, solution_functions
 from genmech_fem.adapters.output import FieldWriter, write_fields
+from genmech_fem.adapters.pixel_structure import pixel_structure
 from genmech_fem.adapters.problem_model import (
     LinearMap,
     ProblemModel,
@@ -38,33 +43,51 @@ from genmech_fem.adapters.pyvista import grid_to_pyvista, to_pyvista
 from genmech_fem.adapters.ready import conduction, darcy, pixel_stiffness, tension
 from genmech_fem.adapters.residual_guard import ResidualGuard
 from genmech_fem.adapters.sampling import ExpressionSampling, Sampling, locate, sample_gradients, sample_values
+from genmech_fem.adapters.structure_parts import Load, Side, Spring, Support, Torque
+from genmech_fem.adapters.structures import Structure
+from genmech_fem.adapters.wheel import Arc, Wheel
 
 __all__ = [
     "EPOXY",
     "GLASS",
+    "Arc",
     "Checkpoint",
     "ConformingHomogenization",
+    "ConformingStructure",
     "ExpressionSampling",
     "FieldWriter",
     "Graph",
     "LinearMap",
+    "Load",
+    "LoadCases",
     "Material",
     "ProblemModel",
     "ResidualGuard",
     "Sampling",
+    "Side",
+    "Spring",
+    "Structure",
+    "Support",
+    "Torque",
+    "Wheel",
     "as_vector",
     "batch_graphs",
     "cantilever",
+    "cantilever_structure",
     "cell_means",
     "cell_values",
     "conduction",
     "darcy",
     "dolfinx_mesh",
     "grid_to_pyvista",
+    "heat_sink",
     "interpolation_matrix",
+    "inverter",
+    "inverter_structure",
     "load_checkpoint",
     "locate",
     "mbb_beam",
+    "mbb_structure",
     "mesh_graph",
     "mesh_tags",
     "node_features",
@@ -73,6 +96,7 @@ __all__ = [
     "phase_values",
     "pixel_homogenization",
     "pixel_stiffness",
+    "pixel_structure",
     "point_cloud",
     "sample_gradients",
     "sample_history",

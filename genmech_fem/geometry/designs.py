@@ -112,8 +112,8 @@ def design_mesh(
     for width, finer in ways:
         level = gaussian_filter(field, width, mode="nearest") if width else field
         whole, threshold = _at_volume(level, wanted, box, finer, snap)
-        solid = _submesh(whole, whole.tags == 1)
-        pieces = _pieces(solid)
+        solid = submesh(whole, whole.tags == 1)
+        pieces = connected_pieces(solid)
         tries.append((_lost_bridges(whole, pixels, box), solid, pieces, threshold, width))
         if not tries[-1][0]:
             break
@@ -125,10 +125,10 @@ def design_mesh(
     islands = tuple(
         Island(tuple((moments[pieces == k].sum(axis=0) / volumes[k]).tolist()), float(volumes[k])) for k in order[1:]
     )
-    kept = _submesh(solid, pieces == order[0]) if keep == "largest" and islands else solid
+    kept = submesh(solid, pieces == order[0]) if keep == "largest" and islands else solid
     share = float(measures.sum() / np.prod(np.subtract(upper, lower)))
     removed = float(measures.sum() - kept.measures().sum()) if kept is not solid else 0.0
-    return Design(_tagged(kept, box), threshold, share, islands, removed, width, lost)
+    return Design(tagged_sides(kept, box), threshold, share, islands, removed, width, lost)
 
 
 def export_design(
@@ -252,7 +252,7 @@ def _next_threshold(values: np.ndarray, wanted: float, tries: list[tuple[float, 
     return guess if low < guess < high else float(low + high) / 2
 
 
-def _submesh(mesh: Mesh, kept: np.ndarray) -> Mesh:
+def submesh(mesh: Mesh, kept: np.ndarray) -> Mesh:
     """The kept cells and their points, with phase 0."""
     used, cells = np.unique(mesh.cells[kept], return_inverse=True)
     return Mesh(
@@ -260,7 +260,7 @@ def _submesh(mesh: Mesh, kept: np.ndarray) -> Mesh:
     )
 
 
-def _pieces(mesh: Mesh) -> np.ndarray:
+def connected_pieces(mesh: Mesh) -> np.ndarray:
     """Number from 0 of the part of each cell; parts hang together by facets."""
     _, cells = unique_facets(mesh)
     one, two = cells[cells[:, 1] >= 0].T
@@ -275,7 +275,7 @@ def _lost_bridges(mesh: Mesh, solid: np.ndarray, box: Grid) -> int:
     that lie in one. A part and a piece meet where they share more than half a pixel.
     """
     parts = label(solid)[0], label(~solid, structure=np.ones((3,) * solid.ndim))[0]
-    in_solid, in_void = (_meeting(_submesh(mesh, mesh.tags == k), parts[1 - k], box) for k in (1, 0))
+    in_solid, in_void = (_meeting(submesh(mesh, mesh.tags == k), parts[1 - k], box) for k in (1, 0))
     return int(np.maximum(in_solid.sum(axis=1) - 1, 0).sum() + np.maximum(in_void.sum(axis=0) - 1, 0).sum())
 
 
@@ -283,13 +283,13 @@ def _meeting(mesh: Mesh, parts: np.ndarray, box: Grid) -> np.ndarray:
     """Whether parts of the pixels, from number 1 on, and pieces of the mesh meet (parts, pieces)."""
     pixel = np.array(box.spacing)
     places = ((mesh.points[mesh.cells].mean(axis=1) - box.lower) / pixel).astype(np.int64)
-    pieces = _pieces(mesh)
+    pieces = connected_pieces(mesh)
     shared = np.zeros((parts.max() + 1, pieces.max() + 1))
     np.add.at(shared, (parts[tuple(np.minimum(places, np.subtract(parts.shape, 1)).T)], pieces), mesh.measures())
     return np.asarray(shared[1:] > 0.5 * pixel.prod())
 
 
-def _tagged(mesh: Mesh, box: Grid) -> Mesh:
+def tagged_sides(mesh: Mesh, box: Grid) -> Mesh:
     """The mesh with tags of its boundary: sides where it reaches those of the box, surface elsewhere."""
     mesh = with_facet_tags(mesh)
     tags = mesh.facet_tags.copy()
@@ -322,7 +322,7 @@ def _loops(mesh: Mesh) -> list[list[np.ndarray]]:
     """For each part of a plane mesh the points of its outline and of its holes, corners only."""
     facets, cells = unique_facets(mesh)
     border = cells[:, 1] < 0
-    pieces = _pieces(mesh)[cells[border, 0]]
+    pieces = connected_pieces(mesh)[cells[border, 0]]
     found = []
     for piece in range(pieces.max() + 1):
         loops = [_corners(mesh.points, loop) for loop in _simple_loops(facets[border][pieces == piece])]
