@@ -1,5 +1,6 @@
 """Measures of error and quality."""
 
+from genmech_fem.metrics.bounds import check_feasible, feasible_fractions, hashin_shtrikman, isotropic_stiffness
 from genmech_fem.metrics.detection import (
     Interval,
     aupr,
@@ -41,12 +42,16 @@ __all__ = [
     "aupr",
     "auroc",
     "bootstrap",
+    "check_feasible",
     "class_recall",
     "class_shares",
     "detection_scores",
     "energy_distance",
     "false_alarm_rate",
+    "feasible_fractions",
     "gaussian_kernel",
+    "hashin_shtrikman",
+    "isotropic_stiffness",
     "median_distance",
     "mmd",
     "nearest_distance",
