@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from genmech_fem.errors import ContractError
+from genmech_fem.errors import ContractError, GenmechError
 from genmech_fem.fields import Arrays, Spec, check, concatenate, take
 
 
@@ -113,10 +113,17 @@ class LazyModel:
 
 @dataclass(frozen=True)
 class Chain:
-    """`first`, then `second` on its outputs and on the inputs it shares with the chain."""
+    """`first`, then `second` on its outputs and on the inputs it shares with the chain.
+
+    Args:
+        first: Makes what the second model takes.
+        second: Ends the chain.
+        keep: Return what the first model makes too.
+    """
 
     first: ForwardModel
     second: ForwardModel
+    keep: bool = False
 
     @property
     def inputs(self) -> tuple[Spec, ...]:
@@ -127,18 +134,30 @@ class Chain:
 
     @property
     def outputs(self) -> tuple[Spec, ...]:
-        """What the second model returns."""
-        return self.second.outputs
+        """What the second model returns, and with `keep` what the first one does."""
+        last = {spec.name for spec in self.second.outputs}
+        return (*self.second.outputs, *(s for s in self.first.outputs if self.keep and s.name not in last))
 
     def between(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """What the first model takes, and what the second one then takes."""
-        start = {spec.name: inputs[spec.name] for spec in self.first.inputs}
-        known = {**inputs, **self.first(start)}
-        return start, {spec.name: known[spec.name] for spec in self.second.inputs}
+        start = self._start(inputs)
+        return start, self._middle(inputs, self.first(start))
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Call one after the other."""
-        return self.second(self.between(check(inputs, self.inputs))[1])
+        arrays = check(inputs, self.inputs)
+        made = self.first(self._start(arrays))
+        return self._kept(made, self.second(self._middle(arrays, made)))
+
+    def _start(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        return {spec.name: inputs[spec.name] for spec in self.first.inputs}
+
+    def _middle(self, inputs: Arrays, made: Arrays) -> dict[str, np.ndarray]:
+        known = {**inputs, **made}
+        return {spec.name: known[spec.name] for spec in self.second.inputs}
+
+    def _kept(self, made: Arrays, outputs: Arrays) -> Arrays:
+        return {**made, **outputs} if self.keep else outputs
 
 
 @dataclass(frozen=True)
@@ -147,24 +166,55 @@ class _DifferentiableChain(Chain):
     second: DifferentiableForwardModel
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
-        start, middle = self.between(check(inputs, self.inputs))
-        return self.through(start, self.second.vjp(middle, cotangents))
+        return self.linearize(inputs)[1](cotangents)
 
-    def through(self, start: Arrays, later: Arrays) -> Arrays:
-        """Gradients by the inputs from those by what the second model takes."""
+    def linearize(self, inputs: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        arrays = check(inputs, self.inputs)
+        start = self._start(arrays)
+        made, back_first = linearize(self.first, start)
+        middle = self._middle(arrays, made)
+        outputs, back_second = linearize(self.second, middle)
+
+        def pull_back(cotangents: Arrays) -> Arrays:
+            last = {spec.name for spec in self.second.outputs}
+            own = {name: array for name, array in cotangents.items() if name in last or name not in made}
+            later = back_second(own) if own else {name: np.zeros(array.shape) for name, array in middle.items()}
+            kept = {name: array for name, array in cotangents.items() if name not in own}
+            return self.through(start, later, kept=kept, back=back_first)
+
+        return self._kept(made, outputs), pull_back
+
+    def through(
+        self,
+        start: Arrays,
+        later: Arrays,
+        *,
+        kept: Arrays | None = None,
+        back: Callable[[Arrays], Arrays] | None = None,
+    ) -> Arrays:
+        """Gradients by the inputs from those by what the second model takes, and by what the first one makes."""
         gradients = dict(later)
         made = {spec.name for spec in self.first.outputs}
-        back = self.first.vjp(start, {name: gradients.pop(name) for name in list(gradients) if name in made})
-        for name, gradient in back.items():
+        cotangents = {name: gradients.pop(name) for name in list(gradients) if name in made}
+        for name, array in (kept or {}).items():
+            cotangents[name] = cotangents.get(name, 0.0) + array
+        found = back(cotangents) if back is not None else self.first.vjp(start, cotangents)
+        for name, gradient in found.items():
             gradients[name] = gradients.get(name, 0.0) + gradient
         return gradients
 
 
-def compose(first: ForwardModel, second: ForwardModel, *more: ForwardModel) -> ForwardModel:
+def compose(first: ForwardModel, second: ForwardModel, *more: ForwardModel, keep: bool = False) -> ForwardModel:
     """Chain models: each takes what the one before returns, by name.
 
     An input that the model before does not make is an input of the chain (and the
     same array where both take the same name). The chain has `vjp` if all links have.
+
+    Args:
+        first: First link.
+        second: Second link.
+        more: Further links.
+        keep: Return what every link makes, not only what the last one does, and let every later link take it.
 
     Raises:
         ContractError: A link makes nothing that the next one takes, or the specs of one
@@ -174,21 +224,96 @@ def compose(first: ForwardModel, second: ForwardModel, *more: ForwardModel) -> F
     given = {**{spec.name: spec for spec in first.inputs}, **made}
     if not any(spec.name in made for spec in second.inputs):
         raise ContractError(
-            f"compose: the second model takes {[s.name for s in second.inputs]}, the first one makes {list(made)}"
+            f"compose: the second model takes {[s.name for s in second.inputs]}, the first one makes {list(made)}: "
+            "rename one of them"
         )
     for spec in second.inputs:
         if given.get(spec.name, spec) != spec:
-            raise ContractError(f"compose: '{spec.name}' is {given[spec.name]} before and {spec} after the joint")
-    chain = Chain(first, second)
+            raise ContractError(
+                f"compose: '{spec.name}' is {given[spec.name]} before and {spec} after the joint: make them the same"
+            )
+    chain = Chain(first, second, keep)
     if isinstance(first, DifferentiableForwardModel) and isinstance(second, DifferentiableForwardModel):
-        chain = _DifferentiableChain(first, second)
-    return compose(chain, *more) if more else chain
+        chain = _DifferentiableChain(first, second, keep)
+    return compose(chain, *more, keep=keep) if more else chain
+
+
+@dataclass(frozen=True)
+class _Held:
+    model: ForwardModel
+    held: Arrays
+
+    @property
+    def inputs(self) -> tuple[Spec, ...]:
+        return tuple(spec for spec in self.model.inputs if spec.name not in self.held)
+
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        return self.model.outputs
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        return self.model(self._whole(inputs))
+
+    def _whole(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        arrays = check(inputs, self.inputs)
+        count = len(next(iter(arrays.values())))
+        return {**arrays, **{name: np.repeat(array, count, axis=0) for name, array in self.held.items()}}
+
+    def _free(self, gradients: Arrays) -> Arrays:
+        return {name: array for name, array in gradients.items() if name not in self.held}
+
+
+@dataclass(frozen=True)
+class _DifferentiableHeld(_Held):
+    model: DifferentiableForwardModel
+
+    def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
+        return self._free(self.model.vjp(self._whole(inputs), cotangents))
+
+    def linearize(self, inputs: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        outputs, pull_back = linearize(self.model, self._whole(inputs))
+        return outputs, lambda cotangents: self._free(pull_back(cotangents))
+
+
+def hold(model: ForwardModel, held: Arrays) -> ForwardModel:
+    """Fix some inputs of a model, such as the condition of a decoder; it has `vjp` if the model has.
+
+    Args:
+        model: Any model.
+        held: Values by name, batches of one that count for all samples.
+
+    Raises:
+        ContractError: A name is no input, a shape differs, or no input is left.
+    """
+    names = [spec.name for spec in model.inputs]
+    if not set(held) < set(names):
+        raise ContractError(f"hold: expected some, not all, of the inputs {names}, got {sorted(held)}")
+    arrays = check(held, [spec for spec in model.inputs if spec.name in held], "held input")
+    if any(len(array) != 1 for array in arrays.values()):
+        raise ContractError(f"hold: expected batches of one, got { ({n: len(a) for n, a in arrays.items()}) }")
+    kind = _DifferentiableHeld if isinstance(model, DifferentiableForwardModel) else _Held
+    return kind(model, arrays)  # type: ignore[arg-type]
 
 
 def in_batches(model: ForwardModel, inputs: Arrays, size: int) -> dict[str, np.ndarray]:
     """Call `model` on at most `size` samples at a time."""
     total = len(next(iter(inputs.values())))
     return concatenate(model(take(inputs, slice(start, start + size))) for start in range(0, total, size))
+
+
+def one_by_one(model: ForwardModel, inputs: Arrays) -> tuple[list[Arrays], dict[int, str]]:
+    """Call `model` on every sample alone.
+
+    Returns:
+        The answers for the samples that it can evaluate, and what it says of each of the others, by number.
+    """
+    answers, failures = [], {}
+    for i in range(len(next(iter(inputs.values())))):
+        try:
+            answers.append(model(take(inputs, slice(i, i + 1))))
+        except GenmechError as error:
+            failures[i] = str(error)
+    return answers, failures
 
 
 def check_vjp(

@@ -1,60 +1,89 @@
-"""Design variables on a grid made into moduli: filter, projection, interpolation."""
+"""Design variables on a grid made into densities and moduli: filter, projection, passive cells, interpolation."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from genmech_fem.design.filters import Filter
 from genmech_fem.design.interpolation import SIMP, Interpolation
 from genmech_fem.design.projection import Projection
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import Arrays, FieldSpec, Grid, Spec, check
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Densities:
-    """A parametrisation by variables from 0 to 1, one a grid cell.
+    """A parametrisation by variables from 0 to 1, one a grid cell, as a differentiable ForwardModel.
+
+    Input ``variables`` (batch, *grid), outputs ``density`` (batch, *grid) and the modulus of each cell. With a
+    `SensitivityFilter`, the gradient through the modulus is that heuristic.
 
     Args:
         filter: From variables to smooth densities.
         interpolation: From densities to moduli.
         projection: From smooth to nearly black-and-white densities; None leaves them smooth.
+        solid: Cells (*grid) of density 1, whatever their variables; None for none.
+        void: Cells (*grid) of density 0.
+        modulus: Spec of the second output; by default ``youngs_modulus``.
+
+    Raises:
+        ContractError: A mask has another shape than the grid, or a cell is both solid and void.
     """
 
     filter: Filter
     interpolation: Interpolation = field(default_factory=SIMP)
     projection: Projection | None = None
+    solid: np.ndarray | None = None
+    void: np.ndarray | None = None
+    modulus: FieldSpec | None = None
 
-    def __call__(self, variables: np.ndarray) -> np.ndarray:
-        """Densities (*grid) of variables (*grid)."""
+    def __post_init__(self) -> None:
+        masks = [np.asarray(mask) for mask in (self.solid, self.void) if mask is not None]
+        if any(mask.shape != self.grid.shape or mask.dtype != bool for mask in masks):
+            raise ContractError(f"Densities: expected masks of bool and shape {self.grid.shape}")
+        if len(masks) == 2 and (masks[0] & masks[1]).any():
+            raise ContractError(f"Densities: {int((masks[0] & masks[1]).sum())} cells are both solid and void")
+
+    @property
+    def grid(self) -> Grid:
+        """Where the variables are."""
+        return self.filter.grid
+
+    @property
+    def inputs(self) -> tuple[Spec, ...]:
+        """``variables``."""
+        return (FieldSpec("variables", self.grid),)
+
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        """``density`` and the modulus."""
+        return FieldSpec("density", self.grid), self.modulus or FieldSpec("youngs_modulus", self.grid)
+
+    def density(self, variables: np.ndarray) -> np.ndarray:
+        """Densities (batch, *grid) of variables (batch, *grid)."""
         smooth = self.filter(variables)
-        return smooth if self.projection is None else self.projection(smooth)
+        made = smooth if self.projection is None else self.projection(smooth)
+        made = made if self.solid is None else np.where(self.solid, 1.0, made)
+        return made if self.void is None else np.where(self.void, 0.0, made)
 
-    def pull_back(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Exact derivative by the variables from that by the densities."""
-        return self.filter.pull_back(self._before_projection(variables, gradient))
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Densities and moduli of variables."""
+        density = self.density(check(inputs, self.inputs)["variables"])
+        return {"density": density, self.outputs[1].name: self.interpolation(density)}
 
-    def sensitivity(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """What the optimiser takes for the derivative by the variables, from that by the densities."""
-        return self.filter.sensitivity(variables, self._before_projection(variables, gradient))
+    def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
+        """What the optimiser takes for the gradient of ``sum(cotangents * outputs)``."""
+        variables = check(inputs, self.inputs)["variables"]
+        gradient = np.zeros(variables.shape)
+        if "density" in cotangents:
+            gradient += self.filter.pull_back(self._smooth(variables, cotangents["density"]))
+        if self.outputs[1].name in cotangents:
+            slope = cotangents[self.outputs[1].name] * self.interpolation.derivative(self.density(variables))
+            gradient += self.filter.sensitivity(variables, self._smooth(variables, slope))
+        return {"variables": gradient}
 
-    def volume(self, variables: np.ndarray) -> float:
-        """Volume fraction; without a projection it is linear, which saves the filter."""
-        if self.projection is None:
-            return float(np.vdot(self._shares, variables))
-        return float(self(variables).mean())
-
-    def volume_gradient(self, variables: np.ndarray) -> np.ndarray:
-        """Derivative (*grid) of the volume fraction by the variables."""
-        return self._shares if self.projection is None else self.pull_back(variables, self._mean)
-
-    @cached_property
-    def _mean(self) -> np.ndarray:
-        shape = self.filter.grid.shape
-        return np.full(shape, 1 / np.prod(shape))
-
-    @cached_property
-    def _shares(self) -> np.ndarray:
-        return self.filter.pull_back(self._mean)
-
-    def _before_projection(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def _smooth(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Derivative by the smooth densities from that by the densities."""
+        for mask in (self.solid, self.void):
+            gradient = gradient if mask is None else np.where(mask, 0.0, gradient)
         return gradient if self.projection is None else gradient * self.projection.derivative(self.filter(variables))

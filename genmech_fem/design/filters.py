@@ -18,7 +18,7 @@ _LEAST_DENSITY = 1e-3
 
 
 class Filter(Protocol):
-    """A linear map from design variables (*grid) to densities (*grid), and what an optimiser sees of gradients."""
+    """A linear map from variables to densities, both (batch, *grid), and what an optimiser sees of gradients."""
 
     @property
     def grid(self) -> Grid:
@@ -79,17 +79,25 @@ class DensityFilter:
         return hat_matrix(self.grid, self.radius)
 
     def __call__(self, variables: np.ndarray) -> np.ndarray:
-        """Densities (*grid)."""
-        return (self.matrix @ variables.ravel()).reshape(self.grid.shape)
+        """Densities (batch, *grid)."""
+        return self._times(self.matrix, variables)
 
     def pull_back(self, gradient: np.ndarray) -> np.ndarray:
-        """Product (*grid) with the transposed matrix."""
-        return (self.matrix.T @ gradient.ravel()).reshape(self.grid.shape)
+        """Product (batch, *grid) with the transposed matrix."""
+        return self._times(self._transposed, gradient)
 
     def sensitivity(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """The exact derivative, `pull_back`."""
         del variables
         return self.pull_back(gradient)
+
+    @cached_property
+    def _transposed(self) -> sparse.csr_array:
+        return sparse.csr_array(self.matrix.T)
+
+    @staticmethod
+    def _times(matrix: sparse.csr_array, fields: np.ndarray) -> np.ndarray:
+        return (matrix @ fields.reshape(len(fields), -1).T).T.reshape(fields.shape)
 
 
 @dataclass(frozen=True)

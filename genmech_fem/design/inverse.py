@@ -1,61 +1,17 @@
 """Inverse design: generate candidates, rank them with a surrogate, verify the best with the solver."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
 from genmech_fem.design.objectives import Objective
-from genmech_fem.errors import GenmechError
-from genmech_fem.fields import Arrays, concatenate, take
+from genmech_fem.design.verification import Candidates, inputs_of, verify
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import Arrays, take
 from genmech_fem.forward import ForwardModel, in_batches
+from genmech_fem.runtime import Guard
 
-
-@dataclass(frozen=True)
-class Candidates:
-    """Verified designs, the best first; failed ones are left out.
-
-    Attributes:
-        designs: Inputs of the verifier.
-        verified: The verifier's answers.
-        values: Objective of the verified answers (batch,).
-        predicted: The surrogate's answers, empty where no surrogate was asked.
-        failures: Reason of each design that the verifier refused, by its place in the ranking.
-        solves: Number of solves spent, failed ones included.
-    """
-
-    designs: Arrays
-    verified: Arrays
-    values: np.ndarray
-    predicted: Arrays
-    failures: Mapping[int, str]
-    solves: int
-
-
-def verify(
-    verifier: ForwardModel, designs: Arrays, objective: Objective, predicted: Arrays | None = None
-) -> Candidates:
-    """Solve every design with `verifier` and sort them by the verified objective.
-
-    Raises:
-        GenmechError: The verifier refused every design.
-    """
-    total = len(next(iter(designs.values())))
-    answers, failures = [], {}
-    for i in range(total):
-        try:
-            answers.append(verifier(take(designs, slice(i, i + 1))))
-        except GenmechError as error:
-            failures[i] = str(error)
-    if not answers:
-        raise GenmechError(f"none of the {total} designs could be verified; the first: {failures[0]}")
-    verified = concatenate(answers)
-    values = objective(verified)
-    order = np.argsort(values, kind="stable")
-    good = np.array([i for i in range(total) if i not in failures])[order]
-    return Candidates(
-        take(designs, good), take(verified, order), values[order], take(predicted or {}, good), failures, total
-    )
+type Acceptance = Callable[[Arrays], np.ndarray]
 
 
 def inverse_design(
@@ -66,9 +22,12 @@ def inverse_design(
     draws: Arrays,
     *,
     solves: int,
+    accept: Acceptance | None = None,
+    guard: Guard | None = None,
+    finer: ForwardModel | None = None,
     batch: int = 64,
 ) -> Candidates:
-    """Decode `draws`, rank them by the surrogate's objective, and verify the best.
+    """Decode `draws`, reject what is not accepted, rank the rest by the surrogate's objective, and verify the best.
 
     Args:
         decoder: Makes designs, for example a generator from noise and condition.
@@ -77,9 +36,27 @@ def inverse_design(
         objective: What is made small.
         draws: Inputs of the decoder, one sample a candidate.
         solves: How many of the best candidates are verified.
+        accept: From designs and their predicted answers to whether each is taken (batch,), for example
+            ``lambda arrays: MinimumFeature(2.0).measure(arrays) < 0.01``; None takes all.
+        guard: Judges the predictions of the best candidates; its bounds are their certificates.
+        finer: The verifier on finer meshes.
         batch: Candidates decoded and predicted at a time.
+
+    Raises:
+        ValueError: No solve is asked for.
+        ContractError: No candidate is accepted.
+        GenmechError: The verifier refused every one of the best.
     """
+    if solves < 1:
+        raise ValueError(f"solves: expected at least 1, got {solves}")
     designs = in_batches(decoder, draws, batch)
     predicted = in_batches(surrogate, designs, batch)
-    best = np.argsort(objective(predicted), kind="stable")[:solves]
-    return verify(verifier, take(designs, best), objective, take(predicted, best))
+    if accept is not None:
+        taken = np.asarray(accept({**designs, **predicted}), dtype=bool)
+        if not taken.any():
+            raise ContractError(f"inverse_design: none of {len(taken)} candidates is accepted: draw more, or ask less")
+        designs, predicted = take(designs, taken), take(predicted, taken)
+    best = np.argsort(objective({**designs, **predicted}), kind="stable")[:solves]
+    designs, predicted = take(designs, best), take(predicted, best)
+    certificates = None if guard is None else guard.judge(designs, predicted).measure
+    return verify(verifier, inputs_of(verifier, designs), objective, predicted, certificates=certificates, finer=finer)

@@ -1,18 +1,24 @@
 """The design loop: the same for solver, surrogate and ONNX session."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from genmech_fem.design.constraints import Constraint, check_constraints
+from genmech_fem.design.evaluator import Answer, Bounds, Evaluator
+from genmech_fem.design.loop import Progress, best, drive, violations
 from genmech_fem.design.objectives import Objective
-from genmech_fem.design.optimizers import Optimizer
-from genmech_fem.errors import ContractError
+from genmech_fem.design.search import Optimizer, Space
+from genmech_fem.design.verification import Candidates, inputs_of, verify
+from genmech_fem.errors import GenmechError
 from genmech_fem.fields import Arrays, check, take
-from genmech_fem.forward import DifferentiableForwardModel, ForwardModel
+from genmech_fem.forward import ForwardModel
+from genmech_fem.runtime import Guard
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DesignResult:
     """The best design that a loop saw.
 
@@ -20,17 +26,61 @@ class DesignResult:
         design: The model's inputs, a batch of one.
         outputs: The model's answer for it, a batch of one.
         value: Its objective.
-        history: Best value after each call of the model.
-        evaluations: Number of samples that the model evaluated.
-        message: Why the optimiser stopped.
+        violation: Its largest violation of a constraint, relative to the limit; 0 if it keeps all.
+        last: What the optimiser asked for last, from which another loop can go on.
+        history: Objective of the best design of each answer.
+        evaluations: Number of samples that the model evaluated: solves, where it is a solver.
+        failures: What the model said of designs that it could not solve.
+        message: Why the loop ended.
+        stopped: What ended it early, Ctrl-C or a design that could not be solved; None if nothing did.
+        candidates: The design solved again by independent means, after `verified`.
     """
 
     design: Arrays
     outputs: Arrays
     value: float
+    violation: float
+    last: Arrays
     history: tuple[float, ...]
     evaluations: int
+    failures: tuple[str, ...]
     message: str
+    stopped: GenmechError | KeyboardInterrupt | None
+    candidates: Candidates | None = None
+
+    def verified(
+        self,
+        verifier: ForwardModel,
+        objective: Objective,
+        *,
+        finer: ForwardModel | None = None,
+        guard: Guard | None = None,
+    ) -> "DesignResult":
+        """Solve the design again, by independent means.
+
+        Args:
+            verifier: Solver that takes what the loop's arrays hold, such as one that meshes the density.
+            objective: Of its inputs and outputs.
+            finer: The same on a finer mesh.
+            guard: Judges the outputs of the loop, as that of a `GuardedModel` does; gives the certificate.
+
+        Returns:
+            The result with `candidates`: predicted value, certificate, value on the conforming and on the finer mesh.
+
+        Raises:
+            ContractError: The verifier takes something that the loop's arrays lack.
+            GenmechError: The verifier cannot solve the design.
+        """
+        arrays = {**self.outputs, **self.design}
+        found = verify(
+            verifier,
+            inputs_of(verifier, arrays),
+            objective,
+            self.outputs,
+            certificates=None if guard is None else guard.judge(self.design, self.outputs).measure,
+            finer=finer,
+        )
+        return replace(self, candidates=found)
 
 
 def minimize(
@@ -39,67 +89,71 @@ def minimize(
     start: Arrays,
     optimizer: Optimizer,
     *,
-    bounds: Mapping[str, tuple[float, float]] | None = None,
+    constraints: Sequence[Constraint] = (),
+    bounds: Bounds | None = None,
     iterations: int = 100,
+    journal: Path | str | None = None,
+    progress: Progress | None = None,
 ) -> DesignResult:
-    """Look for the inputs of `model` that make `objective` small.
+    """Look for the inputs of `model` that make `objective` small and keep the constraints.
+
+    Ctrl-C, or a design that cannot be solved, ends the loop after the first iteration; the best design is kept.
 
     Args:
-        model: Any ForwardModel; gradient-based optimisers need one with `vjp`.
-        objective: Function of the model's outputs.
-        start: First design, a batch of one; all inputs vary.
+        model: Any ForwardModel; gradient-based optimisers need one with `vjp`. See `forward.hold` for inputs that do
+            not vary.
+        objective: Function of the model's inputs and outputs.
+        start: First design, a batch of one, or of several for an optimiser that moves several; it is moved into the
+            bounds.
         optimizer: The rule that proposes designs.
-        bounds: Smallest and largest value by input name.
-        iterations: Iterations of the optimiser.
+        constraints: What the design has to keep; met within 0.1 percent of the limit counts as kept.
+        bounds: Smallest and largest value by input name, numbers or arrays that fit the input.
+        iterations: Most answers of the model, each for all designs that the optimiser asks for at a time.
+        journal: Folder in which every answer is written; a loop that is begun again with the same arguments goes on
+            from there, at the cost of one evaluation, and another one if no better design is found.
+        progress: Called with a `Step` after each answer.
 
     Raises:
-        ContractError: The start does not match the model, or a bound names no input.
+        ContractError: The start does not match the model, a bound names no input, constraints contradict each other,
+            or the journal is that of another loop.
+        GenmechError: The first design cannot be solved, its objective is not finite, or the folder of the journal
+            holds something else.
+        ValueError: No iteration is asked for.
     """
+    check_constraints(constraints)
     arrays = check(start, model.inputs, "start")
-    if any(len(array) != 1 for array in arrays.values()):
-        raise ContractError("minimize: expected a start of one sample")
-    if set(bounds or {}) - set(arrays):
-        raise ContractError(f"minimize: bounds name {sorted(bounds or {})}, the inputs are {sorted(arrays)}")
-    loop = _Loop(model, objective, {name: array.shape[1:] for name, array in arrays.items()})
-    limits = [np.tile((bounds or {}).get(name, (-np.inf, np.inf)), (array.size, 1)) for name, array in arrays.items()]
-    gradient = loop.gradient if isinstance(model, DifferentiableForwardModel) else None
-    message = optimizer.run(loop.value, gradient, loop.join(arrays)[0], np.concatenate(limits), iterations)
-    return DesignResult(loop.design, loop.outputs, loop.history[-1], tuple(loop.history), loop.evaluations, message)
+    evaluator = Evaluator(model, (objective,), constraints, gradients=optimizer.gradients)
+    first, kept = evaluator.join(arrays), _Best()
+    lower, upper = evaluator.limits(bounds or {})
+    space = Space(np.clip(first, lower, upper), lower, upper, len(constraints))
+    course = drive(optimizer.search(space), evaluator, kept, iterations=iterations, journal=journal, progress=progress)
+    design = evaluator.split(kept.x[None])
+    return DesignResult(
+        design,
+        kept.outputs or model(design),
+        kept.value,
+        kept.violation,
+        evaluator.split(kept.last),
+        course.history,
+        course.evaluations,
+        course.failures,
+        course.message,
+        course.stopped,
+    )
 
 
-class _Loop:
-    """Between an optimiser's vectors (batch, size) and a model's arrays; keeps the best design."""
+class _Best:
+    """Keeps the best design: the one of least violation beyond a tolerance, and of these the one of least value."""
 
-    def __init__(self, model: ForwardModel, objective: Objective, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        self._model, self._objective, self._shapes = model, objective, shapes
-        self.design: Arrays = {}
+    def __init__(self) -> None:
+        self.x = self.last = np.empty(0)
+        self.value = self.violation = np.inf
         self.outputs: Arrays = {}
-        self.history: list[float] = []
-        self.evaluations = 0
 
-    def value(self, x: np.ndarray) -> np.ndarray:
-        """Objective of each design."""
-        designs = self._split(x)
-        outputs = self._model(designs)
-        values = self._objective(outputs)
-        self.evaluations += len(x)
-        i = int(np.argmin(values))
-        best = self.history[-1] if self.history else np.inf
-        if values[i] < best or not self.history:
-            self.design, self.outputs = take(designs, slice(i, i + 1)), take(outputs, slice(i, i + 1))
-        self.history.append(min(float(values[i]), best))
-        return values
-
-    def gradient(self, x: np.ndarray) -> np.ndarray:
-        """Gradient of each design's objective, by the model's vector-Jacobian product."""
-        designs = self._split(x)
-        cotangents = self._objective.gradient(self._model(designs))
-        return self.join(self._model.vjp(designs, cotangents))  # type: ignore[attr-defined]
-
-    def join(self, arrays: Arrays) -> np.ndarray:
-        """One row for each design."""
-        return np.concatenate([arrays[name].reshape(len(arrays[name]), -1) for name in self._shapes], axis=1)
-
-    def _split(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        parts = np.split(x, np.cumsum([int(np.prod(shape)) for shape in self._shapes.values()])[:-1], axis=1)
-        return {n: p.reshape(len(x), *shape) for p, (n, shape) in zip(parts, self._shapes.items(), strict=True)}
+    def __call__(self, answer: Answer) -> None:
+        self.last = answer.designs
+        values, broken = answer.evaluation.values[answer.solved, 0], violations(answer.evaluation)[answer.solved]
+        i = best(values, broken)
+        if best(np.array([self.value, values[i]]), np.array([self.violation, broken[i]])) == 1:
+            self.x, self.value, self.violation = answer.designs[answer.solved[i]], float(values[i]), float(broken[i])
+            self.outputs = take(answer.outputs, slice(i, i + 1))

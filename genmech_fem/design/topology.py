@@ -1,89 +1,78 @@
-"""Topology optimisation for the least compliance at a given volume.
+"""Topology optimisation at a given volume.
 
 Bendsøe and Sigmund, Topology Optimization (2004), doi:10.1007/978-3-662-05086-6.
 """
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 
+from genmech_fem.design.constraints import Constraint
 from genmech_fem.design.densities import Densities
+from genmech_fem.design.loop import Progress
+from genmech_fem.design.minimize import DesignResult, minimize
+from genmech_fem.design.objectives import Mean, Objective, Value
 from genmech_fem.design.optimality import OptimalityCriteria
-from genmech_fem.design.topology_steps import TopologyStep, topology_steps
-from genmech_fem.errors import GenmechError
-from genmech_fem.forward import ForwardModel
+from genmech_fem.design.search import Optimizer
+from genmech_fem.errors import ContractError
+from genmech_fem.forward import ForwardModel, compose
 
-_logger = logging.getLogger(__name__)
-_ROUNDING = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class TopologyResult:
-    """The end of an optimisation.
-
-    Attributes:
-        best: The stiffest design within the volume, or of all if none kept it.
-        last: The last design that was solved.
-        history: Compliance of each design.
-        converged: Whether the variables came to rest.
-        message: Why it stopped.
-    """
-
-    best: TopologyStep
-    last: TopologyStep
-    history: tuple[float, ...]
-    converged: bool
-    message: str
+_COMPLIANCE = Value("compliance")
 
 
 def topology_optimization(
     model: ForwardModel,
     densities: Densities,
+    fraction: float,
     *,
-    update: OptimalityCriteria,
+    objective: Objective = _COMPLIANCE,
+    optimizer: Optimizer | None = None,
     start: np.ndarray | None = None,
     iterations: int = 200,
-    tolerance: float = 0.01,
-    progress: Callable[[TopologyStep], object] | None = None,
-) -> TopologyResult:
-    """Make the compliance of `model` small at the volume of `update`.
+    journal: Path | str | None = None,
+    progress: Progress | None = None,
+) -> DesignResult:
+    """Make `objective` small by the densities of grid cells, at most `fraction` of which is solid.
 
-    An interruption (Ctrl-C) or a failed solve after the first design ends the optimisation; what was found is kept.
+    The result holds ``variables``, and ``density``, the modulus and the outputs of the model.
 
     Args:
-        model: Differentiable, from the moduli of the cells of a grid to the output ``compliance``.
-        densities: From variables to moduli.
-        update: Optimality criteria with the volume fraction.
-        start: First variables (*grid), in [0, 1]; by default the volume fraction everywhere.
+        model: Differentiable, from the moduli of the cells.
+        densities: From variables to densities and moduli.
+        fraction: Volume of the solid over that of the grid.
+        objective: By default the sum of the output ``compliance``, over load cases if there are several.
+        optimizer: By default optimality criteria.
+        start: First variables (*grid); by default the fraction everywhere.
         iterations: Most solves.
-        tolerance: Stops when no variable changes by more.
-        progress: Called with each step.
+        journal: As of `minimize`.
+        progress: As of `minimize`.
 
     Raises:
-        ContractError: The model or the start does not fit.
-        ValueError: No iteration is asked for.
+        ValueError: The fraction is not between 0 and 1.
+        ContractError: Model, densities and start do not fit each other, or passive cells leave no such volume.
         GenmechError: The first design cannot be solved.
     """
-    if iterations < 1:
-        raise ValueError(f"iterations: expected at least 1, got {iterations}")
-    steps = topology_steps(model, densities, update=update, start=start)
-    best = last = next(steps)
-    history = []
-    message, converged = f"{iterations} iterations done", False
-    most = update.fraction * (1 + _ROUNDING)
-    try:
-        for last in chain([best], islice(steps, iterations - 1)):
-            history.append(last.compliance)
-            best = min(best, last, key=lambda step: (step.volume > most, step.compliance))
-            _logger.info("iteration %d: compliance %.6g, change %.3g", last.iteration, last.compliance, last.change)
-            if progress is not None:
-                progress(last)
-            if last.change <= tolerance:
-                message, converged = f"no variable changed by more than {tolerance} in iteration {len(history)}", True
-                break
-    except (GenmechError, KeyboardInterrupt) as error:
-        message = f"ended after iteration {len(history)}: {str(error) or 'interrupted'}"
-    return TopologyResult(best, last, tuple(history), converged, message)
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction: expected a volume fraction between 0 and 1, got {fraction}")
+    solid, void = (0.0 if mask is None else float(mask.mean()) for mask in (densities.solid, densities.void))
+    if not solid < fraction <= 1 - void:
+        raise ContractError(
+            f"fraction: {solid:.3g} of the grid is always solid and {void:.3g} always void, a volume of {fraction} "
+            "cannot be reached: change the masks or the fraction"
+        )
+    first = np.full(densities.grid.shape, fraction) if start is None else np.asarray(start, dtype=float)
+    if first.shape != densities.grid.shape or not ((first >= 0) & (first <= 1)).all() or not first.any():
+        raise ContractError(
+            f"start: expected variables from 0 to 1, not all 0, of shape {densities.grid.shape}, got {first.shape}"
+        )
+    return minimize(
+        compose(densities, model, keep=True),
+        objective,
+        {"variables": first[None]},
+        optimizer or OptimalityCriteria(),
+        constraints=[Constraint(Mean("density"), most=fraction)],
+        bounds={"variables": (0.0, 1.0)},
+        iterations=iterations,
+        journal=journal,
+        progress=progress,
+    )

@@ -1,4 +1,4 @@
-"""Filters, projection, interpolation and the update of densities."""
+"""Filters, projection, interpolation and densities."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,13 @@ from genmech_fem.design import (
     SIMP,
     Densities,
     DensityFilter,
-    OptimalityCriteria,
     Projection,
     SensitivityFilter,
     hat_matrix,
 )
-from genmech_fem.errors import ContractError, NotFiniteError
-from genmech_fem.fields import Grid
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import FieldSpec, Grid
+from genmech_fem.forward import check_vjp
 
 H = 1e-6
 
@@ -23,8 +23,8 @@ def grid(*shape):
     return Grid(shape, (0,) * len(shape), shape)
 
 
-def draw(shape, seed=0):
-    return np.random.default_rng(seed).uniform(0.1, 0.9, shape)
+def draw(shape, seed=0, batch=2):
+    return np.random.default_rng(seed).uniform(0.1, 0.9, (batch, *shape))
 
 
 @pytest.mark.parametrize("shape", [(9, 7), (6, 5, 4)])
@@ -47,13 +47,14 @@ def test_the_hat_is_measured_in_lengths_not_cells():
 @pytest.mark.parametrize("shape", [(30, 20), (12, 11, 10)])
 def test_the_density_filter_keeps_volume_and_has_an_exact_transpose(shape):
     smooth = DensityFilter(grid(*shape), 2.4)
-    np.testing.assert_allclose(smooth(np.full(shape, 0.3)), 0.3, rtol=1e-14)
-    inside = np.zeros(shape)
-    inside[(slice(5, -5), *[slice(5, 6)] * (len(shape) - 1))] = 1.0
+    np.testing.assert_allclose(smooth(np.full((1, *shape), 0.3)), 0.3, rtol=1e-14)
+    inside = np.zeros((1, *shape))
+    inside[(0, slice(5, -5), *[slice(5, 6)] * (len(shape) - 1))] = 1.0
     assert smooth(inside).sum() == pytest.approx(inside.sum(), rel=1e-13)
     x, y = draw(shape), draw(shape, 1)
     assert np.vdot(smooth(x), y) == pytest.approx(np.vdot(x, smooth.pull_back(y)), rel=1e-13)
     np.testing.assert_array_equal(smooth.sensitivity(x, y), smooth.pull_back(y))
+    np.testing.assert_array_equal(smooth(x)[1], smooth(x[1:])[0])
 
 
 def test_the_sensitivity_filter_smooths_the_gradient_only():
@@ -63,9 +64,9 @@ def test_the_sensitivity_filter_smooths_the_gradient_only():
     assert smooth.pull_back(slope) is slope
     cell, total = np.array([2, 3]), 0.0
     for other in np.ndindex(shape):
-        total += max(0.0, 1.5 - np.linalg.norm(cell - other)) * x[other] * slope[other]
+        total += max(0.0, 1.5 - np.linalg.norm(cell - other)) * x[1][other] * slope[1][other]
     weight = 1.5 + 4 * 0.5 + 4 * (1.5 - 2**0.5)
-    assert smooth.sensitivity(x, slope)[2, 3] == pytest.approx(total / weight / x[2, 3], rel=1e-13)
+    assert smooth.sensitivity(x, slope)[1, 2, 3] == pytest.approx(total / weight / x[1, 2, 3], rel=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -90,54 +91,63 @@ def test_moduli_run_from_void_to_solid_below_the_mean(law):
     assert law(np.array([0.5]))[0] < 0.5
 
 
-@pytest.mark.parametrize("projection", [None, Projection(3.0)])
-def test_the_volume_and_its_gradient_belong_together(projection):
-    densities = Densities(DensityFilter(grid(8, 6), 2.0), projection=projection)
-    x, d = draw((8, 6)), draw((8, 6), 1)
-    assert densities.volume(x) == pytest.approx(densities(x).mean(), rel=1e-13)
-    slope = (densities.volume(x + H * d) - densities.volume(x - H * d)) / (2 * H)
-    assert np.vdot(densities.volume_gradient(x), d) == pytest.approx(slope, rel=1e-7)
+SOLID, VOID = np.zeros((8, 6), dtype=bool), np.zeros((8, 6), dtype=bool)
+SOLID[2:4, :3], VOID[5:] = True, True
+FILTER = DensityFilter(grid(8, 6), 2.0)
 
 
-def test_the_update_finds_the_optimum_of_bars_in_a_row():
-    r"""Of the least :math:`\sum a_i / x_i` at a given mean of x the x_i are as the roots of the a_i."""
-    a = np.array([1.0, 4.0, 9.0, 16.0])
-    x, weights = np.full(4, 0.5), np.full(4, 0.25)
-    for _ in range(5):
-        x = OptimalityCriteria(0.5)(x, -a / x**2, volume=np.mean, volume_gradient=weights)
-    np.testing.assert_allclose(x, 0.2 * np.sqrt(a), rtol=1e-8)
+@pytest.mark.parametrize(
+    "densities",
+    [
+        Densities(FILTER),
+        Densities(FILTER, RAMP(), Projection(3.0)),
+        Densities(FILTER, projection=Projection(6.0, 0.4), solid=SOLID, void=VOID),
+    ],
+)
+def test_densities_pass_the_taylor_test(densities):
+    x = {"variables": draw((8, 6))}
+    assert check_vjp(densities, x, np.random.default_rng(0)) == pytest.approx(2, abs=0.1)
+    made = densities(x)
+    np.testing.assert_array_equal(made["youngs_modulus"], densities.interpolation(made["density"]))
 
 
-@pytest.mark.parametrize("projection", [None, Projection(8.0)])
-def test_the_update_meets_the_volume_within_the_move_limits(projection):
-    densities = Densities(DensityFilter(grid(20, 10), 2.4), projection=projection)
-    x = draw((20, 10))
-    given = {"volume": densities.volume, "volume_gradient": densities.volume_gradient(x)}
-    for fraction in (0.45, 0.5):
-        new = OptimalityCriteria(fraction, move=0.15)(x, -draw((20, 10), 1), **given)
-        assert densities(new).mean() == pytest.approx(fraction, abs=1e-9)
-        assert np.abs(new - x).max() <= 0.15 + 1e-15
-        assert 0 <= new.min() <= new.max() <= 1
-    for fraction, step in ((0.01, -0.05), (0.99, 0.05)):
-        new = OptimalityCriteria(fraction, move=0.05)(x, -draw((20, 10), 1), **given)
-        np.testing.assert_allclose(new, np.clip(x + step, 0, 1))
+def test_passive_cells_have_their_density_whatever_the_variables():
+    densities = Densities(FILTER, solid=SOLID, void=VOID, modulus=FieldSpec("k", grid(8, 6), (), "W/m/K"))
+    x, ones = {"variables": draw((8, 6))}, np.ones((2, 8, 6))
+    made = densities(x)
+    assert set(made) == {"density", "k"}
+    np.testing.assert_array_equal(made["density"][:, SOLID], 1)
+    np.testing.assert_array_equal(made["density"][:, VOID], 0)
+    free = ~(SOLID | VOID)
+    np.testing.assert_array_equal(made["density"][:, free], FILTER(x["variables"])[:, free])
+    np.testing.assert_allclose(densities.vjp(x, {"density": ones})["variables"], FILTER.pull_back(free * ones))
 
 
-def test_bad_gradients_are_named():
-    x, given = np.full(4, 0.5), {"volume": np.mean, "volume_gradient": np.full(4, 0.25)}
-    with pytest.raises(NotFiniteError, match="finite gradients"):
-        OptimalityCriteria(0.5)(x, np.array([-1, np.nan, -1, -1]), **given)
-    with pytest.raises(ContractError, match="is there a load"):
-        OptimalityCriteria(0.5)(x, np.zeros(4), **given)
+def test_the_modulus_takes_the_heuristic_of_a_sensitivity_filter_and_the_volume_does_not():
+    smooth = SensitivityFilter(grid(8, 6), 2.0)
+    densities, x, ones = Densities(smooth), draw((8, 6)), np.ones((2, 8, 6))
+    volume = densities.vjp({"variables": x}, {"density": ones})["variables"]
+    np.testing.assert_array_equal(volume, ones)
+    stiffness = densities.vjp({"variables": x}, {"youngs_modulus": ones})["variables"]
+    np.testing.assert_allclose(stiffness, smooth.sensitivity(x, SIMP().derivative(x)))
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ({"solid": SOLID[:4]}, r"masks of bool and shape \(8, 6\)"),
+        ({"void": SOLID.astype(int)}, "masks of bool"),
+        ({"solid": SOLID, "void": SOLID | VOID}, "6 cells are both solid and void"),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused(masks, message):
+    with pytest.raises(ContractError, match=message):
+        Densities(FILTER, **masks)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: OptimalityCriteria(0.0), "fraction: expected a volume fraction between 0 and 1, got 0.0"),
-        (lambda: OptimalityCriteria(1.2), "got 1.2"),
-        (lambda: OptimalityCriteria(np.nan), "got nan"),
-        (lambda: OptimalityCriteria(0.5, move=0.0), "move and damping"),
         (lambda: DensityFilter(grid(4, 4), 0.0), "radius: expected a finite positive length, got 0.0"),
         (lambda: SensitivityFilter(grid(4, 4), np.nan), "got nan"),
         (lambda: Projection(-1.0), "beta > 0"),

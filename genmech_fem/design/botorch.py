@@ -1,0 +1,109 @@
+"""Bayesian optimisation with Gaussian processes, of the package botorch: Balandat et al. (2020).
+
+doi:10.48550/arXiv.1910.06403; the logarithm of the expected improvement: Ament et al. (2023),
+doi:10.48550/arXiv.2310.20708.
+"""
+
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import ClassVar
+
+import numpy as np
+
+from genmech_fem.design.search import Search, Space
+from genmech_fem.errors import MissingExtraError
+
+_NOISE = 1e-5
+"""Variance of the noise over that of the answers: models repeat themselves, and an estimated noise hides optima."""
+
+
+@dataclass(frozen=True)
+class Bayesian:
+    """Bayesian optimisation: for dear models, up to some twenty variables within finite bounds, with constraints.
+
+    It ends when the loop ends it. A proposal costs seconds and more with each answer, which a resumed loop spends
+    again.
+
+    Args:
+        seed: Seed of the proposals.
+        initial: Designs besides the starts that are spread over the bounds at first; None takes twice the variables.
+        batch: Designs proposed at a time.
+
+    Raises:
+        ValueError: A number is too small.
+    """
+
+    gradients: ClassVar[bool] = False
+    seed: int = 0
+    initial: int | None = None
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or (self.initial is not None and self.initial < 1):
+            raise ValueError(f"Bayesian: expected initial and batch of at least 1, got {self.initial} and {self.batch}")
+
+    def search(self, space: Space) -> Search:
+        """See `Optimizer`.
+
+        Raises:
+            MissingExtraError: The package botorch is not installed.
+        """
+        if find_spec("botorch") is None:
+            raise MissingExtraError("botorch", "bayesian")
+        from torch.quasirandom import SobolEngine
+
+        space.check("Bayesian")
+        lower, upper = space.box("Bayesian")
+        span = np.where(upper > lower, upper - lower, 1.0)
+        spread = SobolEngine(lower.size, scramble=True, seed=self.seed).draw(self.initial or 2 * lower.size)
+        points = np.concatenate([(space.start - lower) / span, spread.double().numpy()])
+        answers, new = np.empty((0, 1 + space.constraints)), points
+        while True:
+            found = yield np.clip(lower + span * new, lower, upper)
+            answers = np.concatenate([answers, np.concatenate([found.values, found.constraints], axis=1)])
+            new = self._proposed(points, answers)
+            points = np.concatenate([points, new])
+
+    def _proposed(self, points: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Designs (batch, size) in the unit cube, from those so far and their (number, 1 + constraints) answers."""
+        import torch
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch, for its use by linear_operator
+            from botorch.acquisition.logei import qLogExpectedImprovement
+            from botorch.acquisition.objective import GenericMCObjective
+            from botorch.fit import fit_gpytorch_mll
+            from botorch.models import ModelListGP, SingleTaskGP
+            from botorch.optim import optimize_acqf
+            from botorch.sampling import SobolQMCNormalSampler
+            from botorch.utils.sampling import manual_seed
+            from gpytorch.mlls import SumMarginalLogLikelihood
+
+        mean, deviation = answers.mean(axis=0), answers.std(axis=0, ddof=1)
+        scale = np.where(deviation > 0, deviation, 1.0)
+        x, y, zero = torch.as_tensor(points), torch.as_tensor((answers - mean) / scale), -mean / scale
+        noise = torch.full_like(y[:, :1], _NOISE)
+        model = ModelListGP(*[SingleTaskGP(x, y[:, [i]], noise, outcome_transform=None) for i in range(len(zero))])
+        kept = (answers[:, 1:] <= 0).all(axis=1)
+        best = y[kept, 0].min() if kept.any() else y[:, 0].max()
+        with manual_seed(self.seed + len(points)):
+            fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
+            improvement = qLogExpectedImprovement(
+                model,
+                best_f=-best,
+                sampler=SobolQMCNormalSampler(torch.Size([128]), seed=self.seed),
+                objective=GenericMCObjective(lambda samples, X=None: -samples[..., 0]),
+                constraints=[lambda samples, i=i: samples[..., i] - zero[i] for i in range(1, len(zero))] or None,
+            )
+            cube = torch.tensor([[0.0], [1.0]], dtype=x.dtype).expand(2, x.shape[1])
+            found, _ = optimize_acqf(
+                improvement,
+                cube,
+                q=self.batch,
+                num_restarts=4,
+                raw_samples=128,
+                options={"maxiter": 50},
+                sequential=True,
+            )
+        return found.numpy()

@@ -1,0 +1,120 @@
+"""Searches for many designs at once: the front of several objectives, or an archive of different designs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genmech_fem.design.constraints import Constraint, check_constraints
+from genmech_fem.design.evaluator import Answer, Bounds, Evaluator
+from genmech_fem.design.loop import TOLERANCE, Progress, drive, violations
+from genmech_fem.design.objectives import Objective
+from genmech_fem.design.search import Optimizer, Space, nondominated
+from genmech_fem.errors import ContractError, GenmechError
+from genmech_fem.fields import Arrays, check, take
+from genmech_fem.forward import ForwardModel
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """All designs that a search saw and that keep the constraints, within the tolerance of `minimize`.
+
+    Attributes:
+        designs: The model's inputs (batch, ...).
+        values: Objectives (batch, objectives).
+        history: First objective of the best design of each answer.
+        evaluations: Number of samples that the model evaluated.
+        failures: What the model said of designs that it could not solve.
+        message: Why the search ended.
+        stopped: What ended it early, as of `DesignResult`.
+    """
+
+    designs: Arrays
+    values: np.ndarray
+    history: tuple[float, ...]
+    evaluations: int
+    failures: tuple[str, ...]
+    message: str
+    stopped: GenmechError | KeyboardInterrupt | None
+
+    def front(self) -> tuple[Arrays, np.ndarray]:
+        """Designs that no other one beats in all objectives, and their values, sorted by the first."""
+        rows = np.flatnonzero(nondominated(self.values))
+        rows = rows[np.argsort(self.values[rows, 0], kind="stable")]
+        return take(self.designs, rows), self.values[rows]
+
+    def elites(self, ranges: Sequence[tuple[float, float]], cells: Sequence[int]) -> tuple[Arrays, np.ndarray]:
+        """Best design by the first objective in each cell of a grid over the others, and their values, by cell.
+
+        Args:
+            ranges: Least and largest value of each of the other objectives; designs outside are left out.
+            cells: Number of cells along each.
+
+        Raises:
+            ContractError: There are not as many ranges and cells as other objectives, or a range is empty.
+        """
+        low, high = np.array(ranges, dtype=float).reshape(-1, 2).T
+        others = self.values.shape[1] - 1
+        if not len(low) == len(cells) == others or not others or not (low < high).all() or min(cells) < 1:
+            raise ContractError(f"elites: expected {others} ranges and numbers of cells, got {ranges} and {cells}")
+        measures = self.values[:, 1:]
+        inside = np.flatnonzero(((measures >= low) & (measures <= high)).all(axis=1))
+        inside = inside[np.argsort(self.values[inside, 0], kind="stable")]
+        place = np.minimum((measures[inside] - low) / (high - low) * cells, np.subtract(cells, 1)).astype(int)
+        rows = inside[np.unique(np.ravel_multi_index(tuple(place.T), tuple(cells)), return_index=True)[1]]
+        return take(self.designs, rows), self.values[rows]
+
+
+def explore(
+    model: ForwardModel,
+    objectives: Sequence[Objective],
+    start: Arrays,
+    optimizer: Optimizer,
+    *,
+    constraints: Sequence[Constraint] = (),
+    bounds: Bounds | None = None,
+    iterations: int = 100,
+    journal: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Archive:
+    """Look for designs that are good in several ways, with `NSGA2` or `MapElites`.
+
+    Args:
+        model: Any ForwardModel.
+        objectives: For `NSGA2` what is made small; for `MapElites` one such, and measures by which designs differ.
+        start: First design, a batch of one.
+        optimizer: The rule that proposes designs.
+        constraints: As of `minimize`.
+        bounds: As of `minimize`.
+        iterations: As of `minimize`.
+        journal: As of `minimize`.
+        progress: As of `minimize`.
+
+    Raises:
+        ContractError: As of `minimize`.
+        GenmechError: As of `minimize`.
+        ValueError: As of `minimize`.
+    """
+    check_constraints(constraints)
+    evaluator = Evaluator(model, objectives, constraints, gradients=optimizer.gradients)
+    lower, upper = evaluator.limits(bounds or {})
+    first = np.clip(evaluator.join(check(start, model.inputs, "start")), lower, upper)
+    space = Space(first, lower, upper, len(constraints), len(objectives))
+    kept = _All()
+    course = drive(optimizer.search(space), evaluator, kept, iterations=iterations, journal=journal, progress=progress)
+    designs, values = evaluator.split(np.concatenate(kept.designs)), np.concatenate(kept.values)
+    return Archive(designs, values, course.history, course.evaluations, course.failures, course.message, course.stopped)
+
+
+class _All:
+    """Keeps every design that could be solved and keeps the constraints."""
+
+    def __init__(self) -> None:
+        self.designs: list[np.ndarray] = []
+        self.values: list[np.ndarray] = []
+
+    def __call__(self, answer: Answer) -> None:
+        rows = answer.solved[violations(answer.evaluation)[answer.solved] <= TOLERANCE]
+        self.designs.append(answer.designs[rows])
+        self.values.append(answer.evaluation.values[rows])
