@@ -33,6 +33,11 @@ COMMANDS = {
     ),
     ("export",): ("genmech_fem.cli.export", "write a trained model as an ONNX file that is compared with torch"),
     ("anomaly",): ("genmech_fem.cli.anomaly", "learn what normal fields look like, and judge others"),
+    ("design", "structure"): ("genmech_fem.cli.design_structure", "optimise a topology, mesh it and solve it again"),
+    ("design", "cell"): (
+        "genmech_fem.cli.design_cell",
+        "design cells of a wanted stiffness with the networks of a demo run",
+    ),
     ("mesh",): ("genmech_fem.cli.mesh", "make a conforming mesh from an image"),
     ("plugins",): ("genmech_fem.cli.plugins", "list the plugins of every group"),
 }
