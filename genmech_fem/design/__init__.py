@@ -26,8 +26,10 @@ from genmech_fem.design.optimal_topology import OptimalTopology
 from genmech_fem.design.optimality import OptimalityCriteria
 from genmech_fem.design.optimizers import LBFGS, TrustConstr
 from genmech_fem.design.overhang import Overhang, PrintFilter
+from genmech_fem.design.pixel_flips import PixelFlips
 from genmech_fem.design.projection import Projection
 from genmech_fem.design.pymoo import NSGA2
+from genmech_fem.design.refinement import Refinement, refine_cell
 from genmech_fem.design.ribs import MapElites
 from genmech_fem.design.scorers import Scorer
 from genmech_fem.design.search import Evaluation, Optimizer, Search, Space
@@ -73,8 +75,10 @@ __all__ = [
     "Optimizer",
     "Overhang",
     "PNorm",
+    "PixelFlips",
     "PrintFilter",
     "Projection",
+    "Refinement",
     "Scorer",
     "Search",
     "SensitivityFilter",
@@ -91,6 +95,7 @@ __all__ = [
     "hat_matrix",
     "inverse_design",
     "minimize",
+    "refine_cell",
     "topology_optimization",
     "verify",
 ]
