@@ -17,6 +17,7 @@ from genmech_fem.design.interpolation import RAMP, SIMP, Interpolation
 from genmech_fem.design.inverse import inverse_design
 from genmech_fem.design.loop import Step
 from genmech_fem.design.manufacturability import MinimumFeature
+from genmech_fem.design.map_elites import MapElites
 from genmech_fem.design.minimize import DesignResult, minimize
 from genmech_fem.design.moduli import Moduli
 from genmech_fem.design.nlopt import MMA
@@ -30,7 +31,7 @@ from genmech_fem.design.pixel_flips import PixelFlips
 from genmech_fem.design.projection import Projection
 from genmech_fem.design.pymoo import NSGA2
 from genmech_fem.design.refinement import Refinement, refine_cell
-from genmech_fem.design.ribs import MapElites
+from genmech_fem.design.ribs import CMAME
 from genmech_fem.design.scorers import Scorer
 from genmech_fem.design.search import Evaluation, Optimizer, Search, Space
 from genmech_fem.design.sphere import OnSphere
@@ -39,6 +40,7 @@ from genmech_fem.design.verification import Candidates, verify
 
 __all__ = [
     "CMAES",
+    "CMAME",
     "LBFGS",
     "MMA",
     "NSGA2",

@@ -7,7 +7,7 @@ doi:10.48550/arXiv.2310.20708.
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -51,14 +51,18 @@ class Bayesian:
         """
         if find_spec("botorch") is None:
             raise MissingExtraError("botorch", "bayesian")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch, for its use by linear_operator
+            import botorch  # noqa: F401
         from torch.quasirandom import SobolEngine
 
         space.check("Bayesian")
         lower, upper = space.box("Bayesian")
         span = np.where(upper > lower, upper - lower, 1.0)
-        spread = SobolEngine(lower.size, scramble=True, seed=self.seed).draw(self.initial or 2 * lower.size)
-        points = np.concatenate([(space.start - lower) / span, spread.double().numpy()])
-        answers, new = np.empty((0, 1 + space.constraints)), points
+        sobol = SobolEngine(lower.size, scramble=True, seed=self.seed)  # type: ignore[no-untyped-call]
+        spread = sobol.draw(self.initial or 2 * lower.size).double().numpy()
+        points = new = np.concatenate([(space.start - lower) / span, spread])
+        answers = np.empty((0, 1 + space.constraints))
         while True:
             found = yield np.clip(lower + span * new, lower, upper)
             answers = np.concatenate([answers, np.concatenate([found.values, found.constraints], axis=1)])
@@ -68,37 +72,13 @@ class Bayesian:
     def _proposed(self, points: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Designs (batch, size) in the unit cube, from those so far and their (number, 1 + constraints) answers."""
         import torch
+        from botorch.optim import optimize_acqf
+        from botorch.utils.sampling import manual_seed
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of torch, for its use by linear_operator
-            from botorch.acquisition.logei import qLogExpectedImprovement
-            from botorch.acquisition.objective import GenericMCObjective
-            from botorch.fit import fit_gpytorch_mll
-            from botorch.models import ModelListGP, SingleTaskGP
-            from botorch.optim import optimize_acqf
-            from botorch.sampling import SobolQMCNormalSampler
-            from botorch.utils.sampling import manual_seed
-            from gpytorch.mlls import SumMarginalLogLikelihood
-
-        mean, deviation = answers.mean(axis=0), answers.std(axis=0, ddof=1)
-        scale = np.where(deviation > 0, deviation, 1.0)
-        x, y, zero = torch.as_tensor(points), torch.as_tensor((answers - mean) / scale), -mean / scale
-        noise = torch.full_like(y[:, :1], _NOISE)
-        model = ModelListGP(*[SingleTaskGP(x, y[:, [i]], noise, outcome_transform=None) for i in range(len(zero))])
-        kept = (answers[:, 1:] <= 0).all(axis=1)
-        best = y[kept, 0].min() if kept.any() else y[:, 0].max()
+        cube = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, points.shape[1])
         with manual_seed(self.seed + len(points)):
-            fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
-            improvement = qLogExpectedImprovement(
-                model,
-                best_f=-best,
-                sampler=SobolQMCNormalSampler(torch.Size([128]), seed=self.seed),
-                objective=GenericMCObjective(lambda samples, X=None: -samples[..., 0]),
-                constraints=[lambda samples, i=i: samples[..., i] - zero[i] for i in range(1, len(zero))] or None,
-            )
-            cube = torch.tensor([[0.0], [1.0]], dtype=x.dtype).expand(2, x.shape[1])
             found, _ = optimize_acqf(
-                improvement,
+                self._improvement(points, answers),
                 cube,
                 q=self.batch,
                 num_restarts=4,
@@ -107,3 +87,38 @@ class Bayesian:
                 sequential=True,
             )
         return found.numpy()
+
+    def _improvement(self, points: np.ndarray, answers: np.ndarray) -> Any:
+        """Logarithm of the expected improvement on the best design that keeps the constraints; on the worst if none."""
+        import torch
+        from botorch.acquisition.logei import qLogExpectedImprovement
+        from botorch.acquisition.objective import LinearMCObjective
+        from botorch.sampling import SobolQMCNormalSampler
+
+        mean, deviation = answers.mean(axis=0), answers.std(axis=0, ddof=1)
+        scale = np.where(deviation > 0, deviation, 1.0)
+        standard, zero = (answers - mean) / scale, -mean / scale
+        kept = (answers[:, 1:] <= 0).all(axis=1)
+        return qLogExpectedImprovement(
+            _fitted(points, standard),
+            best_f=-(standard[kept, 0].min() if kept.any() else standard[:, 0].max()),
+            sampler=SobolQMCNormalSampler(torch.Size([128]), seed=self.seed),
+            objective=LinearMCObjective(-torch.eye(len(zero), dtype=torch.float64)[0]),
+            constraints=[lambda samples, i=i: samples[..., i] - zero[i] for i in range(1, len(zero))] or None,
+        )
+
+
+def _fitted(points: np.ndarray, answers: np.ndarray) -> Any:
+    """One Gaussian process for each column of answers."""
+    import torch
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.models import ModelListGP, SingleTaskGP
+    from botorch.settings import validate_input_scaling
+    from gpytorch.mlls import SumMarginalLogLikelihood
+
+    x, y = torch.as_tensor(points), torch.as_tensor(answers)
+    noise = torch.full_like(y[:, :1], _NOISE)
+    with validate_input_scaling(False):  # it would warn of answers that are all the same
+        model = ModelListGP(*[SingleTaskGP(x, y[:, [i]], noise, outcome_transform=None) for i in range(y.shape[1])])
+    fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
+    return model

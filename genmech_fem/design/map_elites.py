@@ -69,9 +69,7 @@ class MapElites:
                 elites[cell] = value, designs[i]
 
 
-def cell_numbers(
-    measures: np.ndarray, ranges: Sequence[tuple[float, float]], cells: Sequence[int]
-) -> np.ndarray:
+def cell_numbers(measures: np.ndarray, ranges: Sequence[tuple[float, float]], cells: Sequence[int]) -> np.ndarray:
     """Number of the cell of each row of measures (batch, measures), -1 outside the ranges.
 
     Args:
@@ -96,4 +94,4 @@ def check_cells(ranges: Sequence[tuple[float, float]], cells: Sequence[int]) -> 
     """
     fits = len(ranges) == len(cells) > 0 and all(-np.inf < low < high < np.inf for low, high in ranges)
     if not (fits and min(cells) >= 1):
-        raise ValueError(f"expected a range (least, largest) and a number of cells for each measure, got {ranges}, {cells}")
+        raise ValueError(f"expected a range (least, largest) and cells for each measure, got {ranges} and {cells}")

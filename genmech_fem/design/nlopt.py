@@ -77,7 +77,7 @@ class MMA:
             optimizer.set_initial_step(np.full(x.size + 1, self.move / (1.0 if self.quadratic else _SHARE)))
         optimizer.set_xtol_rel(self.tolerance)
         optimizer.set_param("dual_algorithm", nlopt.LD_SLSQP)  # a few times faster than the default
-        optimizer.set_param("rho_init", _GRADIENT / x.size)  # the default makes the first steps tiny
+        optimizer.set_param("rho_init", _GRADIENT / x.size * (self.move or 1.0))  # the default makes first steps tiny
         try:
             solution, reason = optimizer.optimize(np.append(x, 1.0)), "the design rests"
         except nlopt.RoundoffLimited:

@@ -93,9 +93,7 @@ def unconstrained(value, gradient):
 
 CENTRE = np.array([0.5, -0.2, 0.8])
 CURVATURE = np.array([1.0, 4.0, 9.0])
-quadratic = unconstrained(
-    lambda x: (CURVATURE * (x - CENTRE) ** 2).sum(axis=1), lambda x: 2 * CURVATURE * (x - CENTRE)
-)
+quadratic = unconstrained(lambda x: (CURVATURE * (x - CENTRE) ** 2).sum(axis=1), lambda x: 2 * CURVATURE * (x - CENTRE))
 
 
 def _rosenbrock_gradient(x):
@@ -103,9 +101,7 @@ def _rosenbrock_gradient(x):
     return np.stack([-2 * (1 - x[:, 0]) - 400 * x[:, 0] * bend, 200 * bend], axis=1)
 
 
-rosenbrock = unconstrained(
-    lambda x: (1 - x[:, 0]) ** 2 + 100 * (x[:, 1] - x[:, 0] ** 2) ** 2, _rosenbrock_gradient
-)
+rosenbrock = unconstrained(lambda x: (1 - x[:, 0]) ** 2 + 100 * (x[:, 1] - x[:, 0] ** 2) ** 2, _rosenbrock_gradient)
 
 LOADS = np.array([61.0, 37.0, 19.0, 7.0, 1.0])
 BEAM = LOADS**0.25 * (LOADS**0.25).sum() ** (1 / 3)

