@@ -79,7 +79,7 @@ class Sizes:
     labels: int = 1000
     held_out: int = 100
     outside: int = 50
-    noise: tuple[int, int] = (20, 10)  # targets of the dear method
+    noise: tuple[int, int] = (10, 5)  # targets of the dear method
     conforming: int = 20
     pool: int = 100  # cells that the flow draws for a target
     steps: tuple[int, int, int] = (4000, 3000, 1500)  # of the flow, the surrogate and the autoencoder
