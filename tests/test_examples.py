@@ -183,3 +183,43 @@ def test_a_guarded_network_answers_within_the_tolerance_in_a_design_loop():
     assert found["guarded network"]["solved"] < 6
     distances = [row["distance to the target [%]"] for row in found.values()]
     assert distances[2] < distances[0] + 3.0
+
+
+def test_struts_of_neighbours_meet_whatever_their_widths_are():
+    struts = load("two_scale").struts(np.array([[0.06, 0.26, 0.1, 0.2], [0.26, 0.06, 0.2, 0.1]]), 48).numpy()[:, 0]
+    for phase in struts:
+        assert phase[0, 24] + phase[0, 23] > 1.0  # the strut along x leaves in the middle of the side
+        assert phase[24, 0] + phase[23, 0] > 1.0
+        assert phase[0, 0] > 0.5  # both diagonals in the corners
+        assert phase[-1, 0] > 0.5
+    assert struts.mean(axis=(1, 2)).min() > 0.3
+
+
+@pytest.mark.slow
+def test_a_structure_of_designed_cells_gains_with_all_its_detail(tmp_path):
+    rows = load("two_scale").main(tmp_path)
+    gain = {what: 1 - rows["designed"][what] / rows["uniform"][what] for what in ("predicted", "resolved", "finer")}
+    assert min(gain.values()) > 0.1
+    assert abs(rows["designed"]["finer"] / rows["designed"]["predicted"] - 1) < 0.1
+    assert (tmp_path / "structures.png").stat().st_size > 10_000
+
+
+def test_a_turned_wheel_is_no_new_one():
+    example = load("wheel_rims")
+    studio = example.Studio(example.Wheel(48, angles=2), 1)
+    known = np.stack([studio.reference(number, 0.0) for number in (3, 5, 7)])
+    np.testing.assert_allclose(known.mean(axis=(1, 2)), example.VOLUME, atol=0.01)
+    judge = example.Judge(studio.wheel, known)
+    turned = np.rot90(known, axes=(1, 2))
+    assert judge.new(turned).max() < 0.2
+    assert judge.new(studio.reference(9, 0.0)[None])[0] > 0.5
+
+
+@pytest.mark.slow
+def test_generated_wheels_are_new_and_stiffer_than_spoked_ones(tmp_path):
+    rows = load("wheel_rims").main(tmp_path)
+    best = rows["VAE and 10 steps"]
+    assert best["compliance"] < rows["reference"]["compliance"]
+    assert best["change on the finer mesh [%]"] < 3
+    assert best["novelty"] > 1.0
+    assert (tmp_path / "wheels.png").stat().st_size > 10_000

@@ -9,7 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from genmech_fem.design.map_elites import MapElites as MapElites
 from genmech_fem.design.map_elites import check_cells
 from genmech_fem.design.search import Search, Space
 from genmech_fem.errors import MissingExtraError

@@ -36,7 +36,7 @@ class Sizes:
     pairs: int = 20
     training: int = 200
     held_out: int = 20
-    steps: int = 4000
+    steps: int = 1500
     draws: int = 5
     seeds: tuple[int, ...] = (0, 1, 2)
 

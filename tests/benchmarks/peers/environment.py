@@ -1,6 +1,6 @@
 """The environments of the peers: one virtual environment each, made on first use outside the repository.
 
-None of these packages is a dependency of this project (fedoo and pypardiso are under the GPL).
+None of these packages is a dependency of this project (EngiBench, fedoo and pypardiso are under the GPL).
 """
 
 import json
@@ -22,6 +22,11 @@ REQUIREMENTS = {
     "dolfinx_adjoint": ("dolfinx-adjoint==0.4.0", "dolfinx-solver-real>=0.11,<0.12", "scipy"),
     "zarr": ("zarr==3.4.2",),
     "the_well": ("the_well==1.2.0",),
+    "engibench": ("engibench[beams2d]==0.2.0",),
+    "pymoto": (
+        "pymoto==2.0.1",
+        "cvxopt==1.3.3",
+    ),
 }
 # The wheel dolfinx-solver-real holds DOLFINx, but not under the name that dolfinx-adjoint asks for.
 OVERRIDES = "fenics-dolfinx ; python_version < '3'\n"
