@@ -157,7 +157,7 @@ class Judge:
         return taken
 
     def row(self, found: Candidates, *, new: bool = False) -> dict[str, float]:
-        """Figures of the stiffest wheel on which two meshes agree, if there is one a new one, put first in its group."""
+        """Figures of the stiffest wheel on which two meshes agree, of a new one if there is one."""
         novelty, change = self.new(found.designs["density"]), np.abs(found.finer_values / found.values - 1)
         k = int(np.lexsort((found.values, (novelty < NEW) & new, ~(change < AGREE)))[0])
         return {
