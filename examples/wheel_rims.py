@@ -141,8 +141,8 @@ class Judge:
 
     def new(self, densities: np.ndarray) -> np.ndarray:
         """Novelty (batch,) in the orientation in which a wheel is most like one of the optima, mirrored or not."""
-        turns = [rotate(densities, angle, axes=(1, 2), reshape=False, order=1) for angle in np.arange(0, 360, 7.5)]
-        both = [image for turned in turns for image in (turned, turned[:, ::-1])]
+        turns = (rotate(densities, angle, axes=(1, 2), reshape=False, order=1) for angle in np.arange(0, 360, 7.5))
+        both = (image for turned in turns for image in (turned, turned[:, ::-1]))
         return np.min([self.novelty.measure({"density": image}) for image in both], axis=0)
 
     def accept(self, arrays: Arrays) -> np.ndarray:
