@@ -12,7 +12,7 @@ from genmech_fem.metrics import symmetric_matrix
 import numpy as np
 
 
-def main(resolution: int = 16, *, iterations: int = 60) -> float:
+def main(resolution: int = 16, *, iterations: int = 100) -> float:
     """Return the relative Frobenius distance of the found stiffness to the target."""
     model = pixel_homogenization(resolution)
     block = np.full((1, resolution, resolution), 1.0)

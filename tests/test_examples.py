@@ -31,7 +31,7 @@ def test_one_design_loop_with_solver_torch_and_onnx(tmp_path):
 
 
 def test_inverse_homogenization_reaches_its_target():
-    assert load("inverse_homogenization").main(resolution=8, iterations=60) < 1e-3
+    assert load("inverse_homogenization").main(resolution=8) < 1e-3
 
 
 def test_the_stiffness_of_an_image_is_positive_and_below_the_voigt_bound(tmp_path):

@@ -78,7 +78,7 @@ def test_the_front_holds_what_nothing_beats(archive):
 
 def test_the_elites_are_the_best_of_their_cells(archive):
     values = np.concatenate([archive.values, 1 - archive.values[:, :1]], axis=1)
-    whole = Archive(archive.designs, values, (), 0, (), "")
+    whole = Archive(archive.designs, values, (), 0, (), "", None)
     ranges, cells = ((0.1, 0.7), (0.0, 1.0)), (3, 4)
     designs, found = whole.elites(ranges, cells)
     best = []
@@ -92,7 +92,7 @@ def test_the_elites_are_the_best_of_their_cells(archive):
 
 def test_the_upper_end_of_a_range_belongs_to_the_last_cell():
     values = np.array([[3.0, 1.0], [2.0, 0.6], [1.0, 1.1], [4.0, 0.0]])
-    archive = Archive({"x": np.arange(4.0)}, values, (), 0, (), "")
+    archive = Archive({"x": np.arange(4.0)}, values, (), 0, (), "", None)
     designs, found = archive.elites([(0, 1)], [3])
     np.testing.assert_array_equal(designs["x"], [3, 1, 0])
     np.testing.assert_array_equal(found[:, 0], [4, 2, 3])
