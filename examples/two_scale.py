@@ -14,8 +14,14 @@ python examples/two_scale.py  (two minutes).
 
 from pathlib import Path
 
-from genmech_fem.adapters import EPOXY, GLASS, ConformingHomogenization
-from genmech_fem.adapters.two_scale import ResolvedStructure, each_cell, homogenized_structure
+from genmech_fem.adapters import (
+    EPOXY,
+    GLASS,
+    ConformingHomogenization,
+    ResolvedStructure,
+    each_cell,
+    homogenized_structure,
+)
 from genmech_fem.design import Constraint, Mean, TrustConstr, Value, minimize
 from genmech_fem.export import generator_model, to_onnx
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec

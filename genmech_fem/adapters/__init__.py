@@ -4,6 +4,7 @@ import genmech_fem.problems  # noqa: F401  (loads DOLFINx in the order that its 
 from genmech_fem.adapters.beams import cantilever, cantilever_structure, mbb_beam, mbb_structure
 from genmech_fem.adapters.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from genmech_fem.adapters.conforming_structure import ConformingStructure
+from genmech_fem.adapters.each_cell import each_cell
 from genmech_fem.adapters.graphs import (
     Graph,
     batch_graphs,
@@ -42,9 +43,11 @@ from genmech_fem.adapters.problem_model import (
 from genmech_fem.adapters.pyvista import grid_to_pyvista, to_pyvista
 from genmech_fem.adapters.ready import conduction, darcy, pixel_stiffness, tension
 from genmech_fem.adapters.residual_guard import ResidualGuard
+from genmech_fem.adapters.resolved_structure import ResolvedStructure, assembled
 from genmech_fem.adapters.sampling import ExpressionSampling, Sampling, locate, sample_gradients, sample_values
 from genmech_fem.adapters.structure_parts import Load, Side, Spring, Support, Torque
 from genmech_fem.adapters.structures import Structure
+from genmech_fem.adapters.two_scale import homogenized_structure
 from genmech_fem.adapters.wheel import Arc, Wheel
 
 __all__ = [
@@ -63,6 +66,7 @@ __all__ = [
     "Material",
     "ProblemModel",
     "ResidualGuard",
+    "ResolvedStructure",
     "Sampling",
     "Side",
     "Spring",
@@ -71,6 +75,7 @@ __all__ = [
     "Torque",
     "Wheel",
     "as_vector",
+    "assembled",
     "batch_graphs",
     "cantilever",
     "cantilever_structure",
@@ -79,8 +84,10 @@ __all__ = [
     "conduction",
     "darcy",
     "dolfinx_mesh",
+    "each_cell",
     "grid_to_pyvista",
     "heat_sink",
+    "homogenized_structure",
     "interpolation_matrix",
     "inverter",
     "inverter_structure",

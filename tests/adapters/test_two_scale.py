@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from genmech_fem.adapters import EPOXY, GLASS, ConformingHomogenization, pixel_homogenization
+from genmech_fem.adapters import (
+    EPOXY,
+    GLASS,
+    ConformingHomogenization,
+    ResolvedStructure,
+    assembled,
+    each_cell,
+    homogenized_structure,
+    pixel_homogenization,
+)
 from genmech_fem.adapters.pixel_structure import box_mesh
-from genmech_fem.adapters.two_scale import ResolvedStructure, assembled, each_cell, homogenized_structure
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec
 from genmech_fem.forward import FunctionModel, check_vjp
