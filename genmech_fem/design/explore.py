@@ -9,6 +9,7 @@ import numpy as np
 from genmech_fem.design.constraints import Constraint, check_constraints
 from genmech_fem.design.evaluator import Answer, Bounds, Evaluator
 from genmech_fem.design.loop import TOLERANCE, Progress, drive, violations
+from genmech_fem.design.map_elites import cell_numbers, check_cells
 from genmech_fem.design.objectives import Objective
 from genmech_fem.design.search import Optimizer, Space, nondominated
 from genmech_fem.errors import ContractError, GenmechError
@@ -52,17 +53,18 @@ class Archive:
             cells: Number of cells along each.
 
         Raises:
-            ContractError: There are not as many ranges and cells as other objectives, or a range is empty.
+            ContractError: There are not as many ranges and cells as other objectives.
+            ValueError: A range is empty, or the numbers of ranges and cells differ.
         """
-        low, high = np.array(ranges, dtype=float).reshape(-1, 2).T
-        others = self.values.shape[1] - 1
-        if not len(low) == len(cells) == others or not others or not (low < high).all() or min(cells) < 1:
-            raise ContractError(f"elites: expected {others} ranges and numbers of cells, got {ranges} and {cells}")
-        measures = self.values[:, 1:]
-        inside = np.flatnonzero(((measures >= low) & (measures <= high)).all(axis=1))
-        inside = inside[np.argsort(self.values[inside, 0], kind="stable")]
-        place = np.minimum((measures[inside] - low) / (high - low) * cells, np.subtract(cells, 1)).astype(int)
-        rows = inside[np.unique(np.ravel_multi_index(tuple(place.T), tuple(cells)), return_index=True)[1]]
+        check_cells(ranges, cells)
+        if self.values.shape[1] != 1 + len(cells):
+            raise ContractError(
+                f"elites: expected {self.values.shape[1] - 1} ranges and numbers of cells, got {ranges}"
+            )
+        numbers = cell_numbers(self.values[:, 1:], ranges, cells)
+        order = np.argsort(self.values[:, 0], kind="stable")
+        order = order[numbers[order] >= 0]
+        rows = order[np.unique(numbers[order], return_index=True)[1]]
         return take(self.designs, rows), self.values[rows]
 
 

@@ -109,9 +109,9 @@ class Descriptors:
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Descriptors (batch, size)."""
         x = check(inputs, self.inputs)[self.field.name]
-        means = _along(x, self._means).reshape(len(x), -1)
+        means = _along(x, self._means).reshape(len(x), self._size)
         power = np.abs(np.fft.fftn(x, axes=self._axes)) ** 2
-        correlation = np.fft.ifftn(power, axes=self._axes).real[:, self._near] / x[0].size
+        correlation = np.fft.ifftn(power, axes=self._axes).real[:, self._near] / np.prod(self.field.shape)
         return {"descriptors": np.hstack([means / self._size**0.5, correlation / correlation.shape[1] ** 0.5])}
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
@@ -122,7 +122,7 @@ class Descriptors:
         spread = np.zeros(x.shape)
         spread[:, self._near] = by_correlation / by_correlation.shape[1] ** 0.5
         spectrum = np.fft.fftn(spread, axes=self._axes).real * np.fft.fftn(x, axes=self._axes)
-        slope = 2 * np.fft.ifftn(spectrum, axes=self._axes).real / x[0].size
+        slope = 2 * np.fft.ifftn(spectrum, axes=self._axes).real / np.prod(self.field.shape)
         return {self.field.name: _along(blocks, [matrix.T for matrix in self._means]) + slope}
 
     @cached_property

@@ -125,3 +125,8 @@ def test_what_does_not_fit_is_refused():
         features_of(plain, reference, "density")
     with pytest.raises(ContractError, match="expected shape"):
         Novelty(reference)({"density": known((5, 5))})
+
+
+def test_an_empty_batch_has_no_descriptors():
+    model = Descriptors(density_spec("density", FLAT))
+    assert model({"density": np.zeros((0, *FLAT))})["descriptors"].shape == (0, model.outputs[0].size)
