@@ -1,19 +1,30 @@
+import json
 import sys
 
 import pytest
 
 from genmech_fem import plugins
+from genmech_fem.cli import main
 from genmech_fem.microstructure import PeriodicFibres
+
+
+def install(folder, name, entry, code):
+    """Make an installed distribution with one microstructure."""
+    module = name.replace("-", "_")
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[genmech_fem.microstructures]\n{entry} = {module}:Sampler\n")
+    (folder / f"{module}.py").write_text(code)
 
 
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
-    """An installed distribution whose plugin cannot be imported."""
-    info = tmp_path / "broken_plugin-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[genmech_fem.microstructures]\nbroken = broken_plugin:Sampler\n")
-    (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('half installed')\n")
+    """Installed distributions: two that cannot be imported, two that take a name in use."""
+    install(tmp_path, "broken-plugin", "broken", "raise RuntimeError('half installed')\n")
+    install(tmp_path, "leaving-plugin", "leaving", "raise SystemExit(3)\n")
+    install(tmp_path, "a-copy", "fibres", "Sampler = 1\n")
+    install(tmp_path, "z-copy", "ellipses", "Sampler = 2\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
 
@@ -30,11 +41,35 @@ def test_an_unknown_name_lists_what_exists():
         plugins.names("meshes")
 
 
+@pytest.mark.filterwarnings("ignore:the plugin")
 def test_a_broken_plugin_warns_is_listed_and_breaks_nothing_else(broken):
     with pytest.warns(UserWarning, match="'broken' of microstructures .* is broken: RuntimeError"):
-        listing = {plugin.name: plugin for plugin in plugins.listing()}
-    assert "half installed" in listing["broken"].error
-    assert listing["broken"].distribution == "broken-plugin"
-    assert listing["fibres"].error is None
+        listing = {(plugin.name, plugin.distribution): plugin for plugin in plugins.listing(["microstructures"])}
+    assert "half installed" in listing["broken", "broken-plugin"].error
+    assert listing["broken", "broken-plugin"].version == "1.0"
+    assert listing["leaving", "leaving-plugin"].error == "SystemExit(3)"
+    assert listing["fibres", "genmech_fem"].error is None
     with pytest.raises(ValueError, match="'broken' .* cannot be imported: RuntimeError"):
         plugins.load("microstructures", "broken")
+    with pytest.raises(ValueError, match="'leaving' .* cannot be imported: SystemExit"):
+        plugins.load("microstructures", "leaving")
+
+
+@pytest.mark.filterwarnings("ignore:the plugin")
+def test_a_name_in_use_stays_with_the_built_in_plugin_else_with_the_first(broken):
+    listing = {(plugin.name, plugin.distribution): plugin for plugin in plugins.listing(["microstructures"])}
+    taken = "its name is taken by genmech_fem (genmech_fem.microstructure:PeriodicFibres): rename it"
+    assert listing["fibres", "a-copy"].error == taken
+    assert plugins.load("microstructures", "fibres") is PeriodicFibres
+    assert "taken by genmech-ellipses" in listing["ellipses", "z-copy"].error
+    assert listing["ellipses", "genmech-ellipses"].error is None
+
+
+def test_the_command_lists_where_plugins_come_from_and_why_they_fail(broken, tmp_path, capsys):
+    assert main(["plugins", "--group", "microstructures", "--json"]) == 0
+    found = {(plugin["name"], plugin["distribution"]): plugin for plugin in json.loads(capsys.readouterr().out)}
+    assert found["broken", "broken-plugin"]["location"] == str(tmp_path)
+    assert main(["plugins"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("broken-plugin" in line and "half installed" in line for line in lines)
+    assert sum("works" in line for line in lines) > 40
