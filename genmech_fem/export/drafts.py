@@ -1,10 +1,8 @@
-"""Files that appear only when they are whole, and what they are compared with before."""
+"""What a file is compared with before it appears."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -16,13 +14,6 @@ from genmech_fem.runtime import OnnxModel
 from genmech_fem.runtime.session import MissingKernelError, Session
 
 BATCHES = (1, 3)
-
-
-@contextmanager
-def draft_folder(path: Path) -> Iterator[Path]:
-    """A folder beside a file to come, from where files can be renamed to it; removed with all that is left in it."""
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        yield Path(folder)
 
 
 def sha256(path: Path) -> str:

@@ -14,9 +14,10 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from genmech_fem.drafts import draft_folder
 from genmech_fem.errors import ContractError
 from genmech_fem.export.derivatives import differentiable, in_double, traced
-from genmech_fem.export.drafts import BATCHES, checked, draft_folder, judge, relative
+from genmech_fem.export.drafts import BATCHES, checked, judge, relative
 from genmech_fem.export.graphs import captured, to_proto
 from genmech_fem.export.report import ExportReport
 from genmech_fem.fields import Arrays, ScalarSpec, check, take, to_json

@@ -8,9 +8,10 @@ from typing import Any
 
 import onnx
 
+from genmech_fem.drafts import draft_folder
 from genmech_fem.errors import ContractError
 from genmech_fem.export.activations import activations
-from genmech_fem.export.drafts import BATCHES, checked, draft_folder, judge, model_differences, sha256
+from genmech_fem.export.drafts import BATCHES, checked, judge, model_differences, sha256
 from genmech_fem.export.graphs import captured, describe, to_proto
 from genmech_fem.export.half import halve
 from genmech_fem.export.layout import AtSpecs, Case, at_sizes, changing_axes, examples, input_names, mask_axes

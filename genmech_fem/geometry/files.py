@@ -9,6 +9,7 @@ from pathlib import Path
 import meshio
 import numpy as np
 
+from genmech_fem.drafts import draft_folder
 from genmech_fem.errors import MeshingError, MissingExtraError
 from genmech_fem.geometry.abaqus import read_abaqus
 from genmech_fem.geometry.mesh import Mesh
@@ -24,9 +25,9 @@ def _write_gmsh(path: Path, mesh: Mesh, raw: meshio.Mesh) -> None:
     # Gmsh takes the physical tag 0 for "none": phase k is the physical group k + 1, named "phase_k".
     data = [*raw.point_data.values(), *(block for (block,) in raw.cell_data.values())]
     if any(array[0].size not in (1, 3, 9) for array in data):
-        raise ValueError(f"{path}: a Gmsh file holds fields of 1, 3 or 9 components only, use .vtu")
+        raise ValueError(f"{path.name}: a Gmsh file holds fields of 1, 3 or 9 components only, use .vtu")
     if not mesh.facet_tags.all():
-        raise ValueError(f"{path}: a Gmsh file holds facet tags from 1 on, got 0")
+        raise ValueError(f"{path.name}: a Gmsh file holds facet tags from 1 on, got 0")
     (cells,) = raw.cells
     blocks, tags = [(cells.type, cells.data)], [mesh.tags + 1]
     phases, facet_tags = np.unique(mesh.tags).tolist(), np.unique(mesh.facet_tags).tolist()
@@ -129,6 +130,7 @@ def write(mesh: Mesh, path: str | Path, *, point_data: Fields | None = None, cel
 
     Raises:
         ValueError: The suffix is unknown, or a field does not fit the mesh.
+        OSError: The file cannot be written; one that was there stays.
     """
     path = Path(path)
     writer = _WRITERS[_suffix(path, _WRITERS)]
@@ -138,7 +140,9 @@ def write(mesh: Mesh, path: str | Path, *, point_data: Fields | None = None, cel
     at_points = {name: _field(name, data, len(mesh.points)) for name, data in (point_data or {}).items()}
     points = mesh.points if path.suffix.lower() == ".xdmf" else _padded(mesh.points)
     at_cells[PHASE] = [mesh.tags.astype(np.int64)]  # VTK cannot read meshio's int32
-    writer(path, mesh, meshio.Mesh(points, [(mesh.cell_type, mesh.cells)], at_points, at_cells))
+    with draft_folder(path) as folder:
+        writer(folder / path.name, mesh, meshio.Mesh(points, [(mesh.cell_type, mesh.cells)], at_points, at_cells))
+        (folder / path.name).replace(path)
 
 
 def read(path: str | Path) -> Mesh:
