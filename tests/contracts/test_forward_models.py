@@ -1,5 +1,6 @@
 """What holds for every ForwardModel. A new one joins by one line in `MODELS`."""
 
+import genmech_skfem
 import numpy as np
 import pytest
 import torch
@@ -123,6 +124,7 @@ MODELS = {
     "pixel stiffness": lambda request: pixel_stiffness(6),
     "mbb beam": lambda request: mbb_beam(6, 4),
     "cantilever": lambda request: cantilever((6, 4, 2), 0.5),
+    "scikit-fem beam": lambda request: genmech_skfem.mbb_beam(6, 4),
     "chain": lambda request: compose(moduli(request), pixel_homogenization(6)),
     "torch": lambda request: request.getfixturevalue("surrogate"),
     "onnx": lambda request: OnnxModel(request.getfixturevalue("onnx_file")),
