@@ -5,16 +5,18 @@ import pytest
 
 from genmech_fem import plugins
 from genmech_fem.cli import main
+from genmech_fem.generative import VAE
 from genmech_fem.microstructure import PeriodicFibres
+from genmech_fem.training import load_model, save_model
 
 
-def install(folder, name, entry, code):
-    """Make an installed distribution with one microstructure."""
+def install(folder, name, entry, code, *, group="microstructures", target="Sampler"):
+    """Make an installed distribution with one plugin."""
     module = name.replace("-", "_")
     info = folder / f"{module}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[genmech_fem.microstructures]\n{entry} = {module}:Sampler\n")
+    (info / "entry_points.txt").write_text(f"[genmech_fem.{group}]\n{entry} = {module}:{target}\n")
     (folder / f"{module}.py").write_text(code)
 
 
@@ -73,3 +75,12 @@ def test_the_command_lists_where_plugins_come_from_and_why_they_fail(broken, tmp
     lines = capsys.readouterr().out.splitlines()
     assert any("broken-plugin" in line and "half installed" in line for line in lines)
     assert sum("works" in line for line in lines) > 40
+
+
+def test_a_foreign_class_with_the_name_of_a_built_in_one_does_not_open_its_files(tmp_path, monkeypatch):
+    install(tmp_path, "z-vae", "z_vae", "class VAE: ...\n", group="generative", target="VAE")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert "z_vae" in plugins.names("generative")
+    model = VAE((1, 8, 8), 2)
+    save_model(model, tmp_path / "model.safetensors")
+    assert type(load_model(tmp_path / "model.safetensors")[0]) is VAE

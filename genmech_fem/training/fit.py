@@ -21,6 +21,7 @@ from genmech_fem.training.trainable import Batch, Trainable
 from genmech_fem.training.weights import load_weights, save_tensors
 
 type Augment = Callable[[Batch, torch.Generator], Batch]
+"""A batch to another one that is as likely, such as the same samples turned."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def load_model(path: Path | str, *, network: nn.Module | None = None) -> tuple[T
     """
     about, tensors = load_weights(Path(path))
     name = str(about.get("model"))
-    known = {target.rpartition(":")[2]: (group, entry) for group in GROUPS for entry, target in plugins.targets(group)}
+    known = _by_class()
     if name not in known:
         raise ContractError(
             f"{path}: holds the model {name!r}; expected one of {', '.join(sorted(known))}: install its plugin"
@@ -59,3 +59,10 @@ def load_model(path: Path | str, *, network: nn.Module | None = None) -> tuple[T
             f"{about.get('version')} that wrote it, and give the foreign network if it had one"
         ) from error
     return model.eval(), dict(about.get("notes", {}))
+
+
+def _by_class() -> dict[str, tuple[str, str]]:
+    """Group and name of the models by class; of two classes with one name the built-in one counts."""
+    found = [(target, (group, entry)) for group in GROUPS for entry, target in plugins.targets(group)]
+    found.sort(key=lambda one: one[0].startswith("genmech_fem."))
+    return {target.rpartition(":")[2]: place for target, place in found}

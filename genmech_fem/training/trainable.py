@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 type Batch = Mapping[str, Tensor]
+"""Tensors by name, each (batch, ...)."""
 
 
 class Trainable(nn.Module, ABC):
