@@ -117,6 +117,8 @@ class FieldSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value_shape", tuple(int(n) for n in self.value_shape))
+        if min(self.value_shape, default=1) < 1:
+            raise ValueError(f"FieldSpec: expected a value shape of positive numbers, got {self.value_shape}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -136,6 +138,10 @@ class ScalarSpec:
     name: str
     size: int = 1
     unit: str = "1"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"ScalarSpec: expected a size >= 1, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -15,7 +15,17 @@ import numpy as np
 
 from genmech_fem.forward import LazyModel
 
-PACKAGES = ("genmech_fem", "dolfinx-solver-real", "fenics-dolfinx", "torch", "onnx", "onnxruntime", "numpy", "scipy")
+PACKAGES = (
+    "genmech_fem",
+    "dolfinx-solver-real",
+    "fenics-dolfinx",
+    "scikit-fem",
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "scipy",
+)
 
 
 def versions() -> dict[str, str]:
