@@ -360,7 +360,8 @@ class Writer:
     def close(self) -> None:
         """Make a shard of what is pending and end."""
         try:
-            self._merge(_whole_blocks(self.folder))
+            with self.full_disk_said():
+                self._merge(_whole_blocks(self.folder))
         finally:
             os.close(self._lock)
 

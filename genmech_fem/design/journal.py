@@ -59,12 +59,20 @@ class Journal:
         return found
 
     def write(self, answer: Answer) -> None:
-        """Append an answer; a file is whole or not there."""
+        """Append an answer; a file is whole or not there.
+
+        Raises:
+            OSError: It cannot be written; the answers before it stay.
+        """
         parts = {field.name: getattr(answer.evaluation, field.name) for field in fields(Evaluation)}
         arrays = {"designs": answer.designs, "solved": answer.solved, **parts}
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
         part = self._folder / _PART
-        save_file(whole, part, {"failures": json.dumps(answer.failures), "samples": str(answer.samples)})
+        try:
+            save_file(whole, part, {"failures": json.dumps(answer.failures), "samples": str(answer.samples)})
+        except SafetensorError as error:
+            part.unlink(missing_ok=True)
+            raise OSError(f"{self._folder}: the journal cannot be written: {error}") from error
         part.replace(self._file(self._written))
         self._written += 1
 
