@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from genmech_fem.adapters import ConformingHomogenization, Material
-from genmech_fem.cli import demo
+from genmech_fem.cli.demo_settings import NETWORKS, Settings
 from genmech_fem.datasets import Recorder, Store, split
 from genmech_fem.errors import DatasetError
 from genmech_fem.fields import Arrays, check, take
@@ -18,7 +18,6 @@ from genmech_fem.metrics import check_feasible, isotropic_stiffness
 from genmech_fem.runtime import FlowSampler, OnnxModel
 
 MESH_ERROR = 0.005  # by which share a target that was once computed may exceed the bounds
-NETWORKS = ("generator", "surrogate")
 
 
 class Source:
@@ -40,7 +39,7 @@ class Source:
             )
         self.flow, self.surrogate = FlowSampler.open(self.file("generator")), OnnxModel(self.file("surrogate"))
         try:
-            self.settings = demo.Settings(**json.loads((folder / "run.json").read_text())["settings"])
+            self.settings = Settings(**json.loads((folder / "run.json").read_text())["settings"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(
                 f"{folder / 'run.json'}: expected the record of a genmech demo run, got another"

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from genmech_fem.cli.demo import Run
 from genmech_fem.cli.demo_stages import Data, decoder, draw_noise, onnx_file, solver
+from genmech_fem.cli.run_folder import Run
 from genmech_fem.fields import Arrays, take
 from genmech_fem.forward import ForwardModel, in_batches
 from genmech_fem.metrics import relative_frobenius

@@ -1,15 +1,16 @@
 """``genmech export``: a trained model as an ONNX file, compared with torch, with its passport and a report."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tabulate import tabulate
 
 from genmech_fem import plugins
-from genmech_fem.cli.model_card import assessed, opened, read_fitting
+from genmech_fem.cli.assessment import assessed, opened
+from genmech_fem.cli.output import tell
 from genmech_fem.cli.passport import card_metrics, known_domain, passport_of
+from genmech_fem.cli.samples import read_fitting
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec, Spec
 from genmech_fem.runtime import Domain
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
 EXAMPLES = 3  # as many as an export compares on
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.add_argument("model", type=Path, help="trained model, .safetensors: a surrogate of train, or a generator")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="where to write")
-    parser.add_argument("--vjp", action="store_true", help="write FILE.vjp.onnx too: gradients without torch")
-    parser.add_argument("--half", action="store_true", help="store weights in half precision")
-    parser.add_argument("--data", metavar="DATASET", help="real samples to compare on: they give range and errors too")
-    parser.add_argument(
-        "--sizes", type=_sizes, default=(), metavar="64x64,...", help="other grids on which the file must work as well"
-    )
-    parser.add_argument("--part", default="decoder", help="of a generator (default: decoder)")
-
-
 def run(args: argparse.Namespace) -> int:
     """Export the model and print what the file is worth."""
     from genmech_fem.training import load_model
@@ -43,19 +31,24 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.model)[0]
     generators = {target.rpartition(":")[2] for _, target in plugins.targets("generative")}
     report = _generator(args, model) if type(model).__name__ in generators else _surrogate(args)
+    files = (report.path, *([report.gradients] if report.gradients else []), *report.write())
+    tell(args, "\n".join([_text(report), *map(str, files)]), report.to_json())
+    return 0
+
+
+def _text(report: "ExportReport") -> str:
+    """Differences to torch, errors if they are known, and the size."""
     rows = [(name, f"{value:.1e}") for name, value in report.rows()]
-    print(tabulate(rows, headers=["compared with torch", "relative difference"], disable_numparse=True))
+    parts = [tabulate(rows, headers=["compared with torch", "relative difference"], disable_numparse=True)]
     metrics = report.metadata.get("passport", {}).get("metrics", {})
     if metrics:
         columns = list(dict.fromkeys(key for row in metrics.values() for key in row))
         errors = [
             (name, *(f"{row[key]:.4g}" if key in row else "" for key in columns)) for name, row in metrics.items()
         ]
-        print("\n" + tabulate(errors, headers=["relative L2 error", *columns], disable_numparse=True))
-    print(f"\n{report.size} bytes, grids: {report.metadata['sizes']}, {report.metadata['precision']}")
-    for path in (report.path, *([report.gradients] if report.gradients else []), *report.write()):
-        print(path)
-    return 0
+        parts.append(tabulate(errors, headers=["relative L2 error", *columns], disable_numparse=True))
+    parts.append(f"{report.size} bytes, grids: {report.metadata['sizes']}, {report.metadata['precision']}")
+    return "\n\n".join(parts)
 
 
 def _surrogate(args: argparse.Namespace) -> "ExportReport":
@@ -121,11 +114,3 @@ def _generator(args: argparse.Namespace, model: Any) -> "ExportReport":
     specs = [field, *([condition] if condition else [])]
     samples = {spec.name: generator.uniform(0, 1, (EXAMPLES, *spec.shape)) for spec in specs}
     return generator_to_onnx(model, args.out, field=field, condition=condition, part=args.part, samples=samples)
-
-
-def _sizes(text: str) -> tuple[tuple[int, ...], ...]:
-    """Grids such as 64x64,128x96."""
-    try:
-        return tuple(tuple(int(points) for points in shape.split("x")) for shape in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected grids such as 64x64,128x96, got {text!r}") from None

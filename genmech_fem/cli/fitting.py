@@ -1,16 +1,19 @@
 """A surrogate from samples, for the commands that train one: what may change, what judges, and the files."""
 
 import argparse
+import importlib
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from genmech_fem.cli.model_card import Pairs, opened, page, write_card
+from genmech_fem.cli.assessment import opened
+from genmech_fem.cli.model_card import card_record, card_text, write_card
+from genmech_fem.cli.output import tell
 from genmech_fem.cli.passport import passport_of
 from genmech_fem.cli.progress import advance, progress_bar
+from genmech_fem.cli.samples import Pairs
 from genmech_fem.fields import Spec, from_json
 from genmech_fem.runtime import Domain
 
@@ -21,22 +24,7 @@ if TYPE_CHECKING:
 
 HELD = 0.1  # share of the samples that judge, unless others are given
 LEAST = 3  # of them
-UPDATES = ("full", "low_rank", "partial")
 HEADS = ("network.head*", "network.norm*", "network.project*", "network.smooth*", "read*")
-
-
-def add_update_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say what of a trained surrogate may change."""
-    parser.add_argument("--how", default=UPDATES[0], choices=UPDATES, help="what may change (default: full)")
-    parser.add_argument("--rank", type=int, default=4, help="of low-rank updates (default: 4)")
-
-
-def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of every training."""
-    parser.add_argument("--seconds", type=float, default=60.0, help="budget of the training [s] (default: 60)")
-    parser.add_argument("--batch-size", type=int, default=16, help="samples of a step (default: 16)")
-    parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak of the schedule (default: 0.002)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write model, file and card")
 
 
 def held_back(arrays: Pairs, seed: int, source: str) -> tuple[Pairs, Pairs]:
@@ -87,6 +75,7 @@ def trained(
     """Train a surrogate on these samples and save it; it and its notes."""
     from genmech_fem.training import Recipe, fit, save_model, training_record
 
+    importlib.import_module("genmech_fem.plotting")  # a missing extra is said before the training
     args.out.mkdir(parents=True, exist_ok=True)
     x, y = (_tensor(array, from_json(about[key])) for array, key in zip(known, ("input", "output"), strict=True))
     recipe = Recipe(
@@ -116,22 +105,25 @@ def trained(
 
 
 def written(
-    folder: Path,
+    args: argparse.Namespace,
     forward: "TorchModel",
     notes: Mapping[str, Any],
     found: Mapping[str, Any],
     parts: tuple[Pairs, Pairs],
+    *,
     source: str,
+    remarks: Sequence[str] = (),
 ) -> int:
     """Write the ONNX file, with its passport, and the card of a surrogate, and print the card.
 
     Args:
-        folder: Where.
+        args: The arguments of the command; ``args.out`` says where.
         forward: The surrogate.
         notes: Its notes.
         found: What `assessed` says.
         parts: Samples that trained, and those that judged.
         source: Where the latter come from.
+        remarks: Lines to print below the card.
     """
     from genmech_fem.export import to_onnx
 
@@ -139,14 +131,14 @@ def written(
     spec = forward.inputs[0]
     to_onnx(
         forward,
-        folder / "model.onnx",
+        args.out / "model.onnx",
         {spec.name: asked[0][:3]},
         passport=passport_of(notes, {spec.name: Domain.of(x, spec)}, found["errors"]),
         metadata={"training": notes["training"]},
     )
-    text = page(notes, found, source)
-    print(text)
-    write_card(folder, text, notes, found, asked)
+    text = card_text(notes, found, source)
+    write_card(args, text, notes, found, asked)
+    tell(args, "\n".join([text, *remarks]), card_record(notes, found))
     return 0
 
 

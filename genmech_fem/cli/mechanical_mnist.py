@@ -12,30 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
+from genmech_fem.cli import mnist_report
+from genmech_fem.cli.commands.mechanical_mnist import TOLERANCE_PERCENT
+from genmech_fem.cli.mnist_report import FROM_DISPLACEMENT
 from genmech_fem.cli.progress import progress_bar
 from genmech_fem.datasets import write_atomic
-from genmech_fem.datasets.mechanical_mnist import ARRAYS, Published, read, youngs_modulus
+from genmech_fem.datasets.mechanical_mnist import Published, read, youngs_modulus
 from genmech_fem.errors import ConvergenceError
 
-TOLERANCE_PERCENT = 0.15
-FROM_DISPLACEMENT = 0.5  # the published energies of smaller steps hold too few digits
 DIFFERENT = 1
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.add_argument("file", type=Path, help="npz with " + ", ".join(f"{n} {s}" for n, s in ARRAYS.items()))
-    parser.add_argument("--samples", default="0:20", metavar="A:B", help="samples A to B - 1 (default: 0:20)")
-    parser.add_argument(
-        "--tolerance",
-        type=float,
-        default=TOLERANCE_PERCENT,
-        metavar="PERCENT",
-        help=f"largest relative difference that counts as agreement (default: {TOLERANCE_PERCENT})",
-    )
-    parser.add_argument("--json", type=Path, metavar="OUT", help="also write all figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,12 +40,13 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         _check_writable(args.json)
     result = compare(published, samples, tolerance=args.tolerance / 100)
-    print(_table(result))
+    print(mnist_report.table(result))
     for sample, reason in result["failures"].items():
         print(f"sample {sample}: failed: {reason}")
-    print(_summary(result))
+    print(mnist_report.summary(result))
     if args.json is not None:
         write_atomic(args.json, json.dumps({"file": str(args.file), **result}, indent=1).encode())
+        mnist_report.write_page(args, result)
     return 0 if result["agrees"] else DIFFERENT
 
 
@@ -120,29 +107,6 @@ def _of(statistic: Any, values: np.ndarray) -> float | None:
 
 def _plain(row: np.ndarray) -> list[float | None]:
     return [float(x) if np.isfinite(x) else None for x in row]
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.4f}"
-
-
-def _table(result: dict[str, Any]) -> str:
-    solved = result["samples"][1] - result["samples"][0] - len(result["failures"])
-    rows = [
-        (f"{r['displacement']:g}", _percent(r["median"]), _percent(r["maximum"]), solved, len(result["failures"]))
-        for r in result["rows"]
-        if r["displacement"] > 0
-    ]
-    headers = ("displacement", "median difference [%]", "max difference [%]", "solved", "failed")
-    return tabulate(rows, headers=headers, disable_numparse=True, stralign="right", numalign="right")
-
-
-def _summary(result: dict[str, Any]) -> str:
-    return (
-        f"largest difference from displacement {FROM_DISPLACEMENT:g} on: {_percent(result['maximum'])} % "
-        f"(tolerance {100 * result['tolerance']:g} %: {'agrees' if result['agrees'] else 'DIFFERS'}); "
-        f"{result['seconds_per_sample']:.2f} s per sample"
-    )
 
 
 def _check_writable(file: Path) -> None:

@@ -2,26 +2,15 @@
 
 import argparse
 import time
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from genmech_fem.geometry import coarsen, conforming_mesh, read_image, smooth_image, with_facet_tags, write
+from genmech_fem.cli import page
+from genmech_fem.cli.output import tell
+from genmech_fem.geometry import Mesh, coarsen, conforming_mesh, read_image, smooth_image, with_facet_tags, write
 from genmech_fem.geometry.quality import smallest_dihedral_angles
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.add_argument("image", type=Path, help="picture (PNG, TIFF, JPEG), stack of pictures, or .npy (nx, ny[, nz])")
-    parser.add_argument("mesh", type=Path, help="mesh to write: .msh, .vtu, .vtk or .xdmf")
-    parser.add_argument("--width", type=float, default=1.0, help="extent along x [length] (default: 1)")
-    parser.add_argument("--threshold", type=float, default=0.5, help="grey value on the interface (default: 0.5)")
-    parser.add_argument(
-        "--smooth", type=float, default=0.0, metavar="PIXELS", help="width of the smoothing filter (default: 0)"
-    )
-    parser.add_argument("--refine", type=int, default=1, metavar="N", help="cells along a pixel (default: 1)")
-    parser.add_argument("--periodic", action="store_true", help="opposite sides match point for point")
-    parser.add_argument("--coarsen", action="store_true", help="larger cells away from the interface (needs mmgpy)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,12 +28,47 @@ def run(args: argparse.Namespace) -> int:
     mesh = conforming_mesh(level, upper=upper, threshold=threshold, periodic=args.periodic, refine=args.refine)
     mesh = with_facet_tags(coarsen(mesh) if args.coarsen else mesh)
     write(mesh, args.mesh)
-    if mesh.dimension == 2:
-        angle = f"smallest angle {mesh.smallest_angle():.1f} degrees"
-    else:
-        worst = np.degrees(smallest_dihedral_angles(mesh.points[mesh.cells]).min())
-        angle = f"smallest dihedral angle {worst:.1f} degrees"
-    shares = ", ".join(f"phase {k} {share:.2%}" for k, share in enumerate(mesh.phase_fractions()))
-    print(f"{len(mesh.points)} points, {len(mesh.cells)} cells ({mesh.cell_type}), {angle}")
-    print(f"{shares}; {time.process_time() - began:.2f} s")
+    record = _record(mesh, time.process_time() - began)
+    _write_page(args, mesh, image, record)
+    tell(args, _text(record), record)
     return 0
+
+
+def _record(mesh: Mesh, seconds: float) -> dict[str, Any]:
+    if mesh.dimension == 2:
+        name, angle = "smallest angle", float(mesh.smallest_angle())
+    else:
+        worst = smallest_dihedral_angles(mesh.points[mesh.cells]).min()
+        name, angle = "smallest dihedral angle", float(np.degrees(worst))
+    return {
+        "points": len(mesh.points),
+        "cells": len(mesh.cells),
+        "cell type": mesh.cell_type,
+        name: angle,
+        "phases": [float(share) for share in mesh.phase_fractions()],
+        "seconds": seconds,
+    }
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    angle = next(f"{name} {value:.1f} degrees" for name, value in record.items() if name.endswith("angle"))
+    shares = ", ".join(f"phase {k} {share:.2%}" for k, share in enumerate(record["phases"]))
+    return (
+        f"{record['points']} points, {record['cells']} cells ({record['cell type']}), {angle}\n"
+        f"{shares}; {record['seconds']:.2f} s"
+    )
+
+
+def _write_page(args: argparse.Namespace, mesh: Mesh, image: np.ndarray, record: Mapping[str, Any]) -> None:
+    """Write the page beside the mesh: what it is, and the mesh, or the middle slices of a stack."""
+
+    def draw() -> Any:
+        from genmech_fem.plotting import images, solid_picture
+
+        if mesh.dimension == 2:
+            return solid_picture(mesh)
+        return images([[image.take(n // 2, axis) for axis, n in enumerate(image.shape)]])
+
+    rows = [(name, str(value)) for name, value in record.items()]
+    parts = [page.table(rows), page.drawn("mesh, or middle slices of the image", draw), *page.about_command(args)]
+    page.write_page(args.mesh.with_suffix(".report.html"), f"Mesh of {args.image.name}", parts)

@@ -1,39 +1,20 @@
 """``genmech retrain``: a surrogate learns from the samples for which the solver had to stand in."""
 
 import argparse
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genmech_fem.cli.fitting import (
-    add_recipe_arguments,
-    add_update_arguments,
-    begun,
-    changeable,
-    held_back,
-    trained,
-    written,
-)
-from genmech_fem.cli.model_card import Pairs, assessed, opened, predict, read_fitting
+from genmech_fem.cli.assessment import assessed, opened, predict
+from genmech_fem.cli.fitting import begun, changeable, held_back, trained, written
+from genmech_fem.cli.samples import Pairs, read_fitting
 from genmech_fem.metrics import quantiles, relative_l2
 
 if TYPE_CHECKING:
     from genmech_fem.surrogates import TorchModel
 
 PARTS = "surrogate", "surrogate on the original data"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.add_argument("model", type=Path, help="surrogate that was guarded, .safetensors")
-    parser.add_argument("fallbacks", help="folder of the solves that were recorded")
-    parser.add_argument("datasets", nargs="+", metavar="dataset", help="what the surrogate has learned from")
-    add_update_arguments(parser)
-    parser.add_argument(
-        "--seed", type=int, help="of order and split (default: that of the model, so that the same samples are held)"
-    )
-    add_recipe_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,11 +36,14 @@ def run(args: argparse.Namespace) -> int:
     forward, notes = trained(args, changeable(args, old), about, known, finish=merge)
     found = assessed(forward, asked, known)
     found["errors"] |= before | _errors("", forward, asked, others)
-    written(args.out, forward, notes, found, (known, asked), f"{args.fallbacks}, held back")
-    for name in PARTS:
-        earlier, now = (found["errors"][f"{name}{when}"]["median"] for when in (", before", ""))
-        print(f"{name}: {'better' if now < earlier else 'WORSE'}, median error {now:.4g} after {earlier:.4g}")
-    return 0
+    remarks = [_change(name, found["errors"]) for name in PARTS]
+    judged = f"{args.fallbacks}, held back"
+    return written(args, forward, notes, found, (known, asked), source=judged, remarks=remarks)
+
+
+def _change(name: str, errors: Mapping[str, Mapping[str, float]]) -> str:
+    earlier, now = (errors[f"{name}{when}"]["median"] for when in (", before", ""))
+    return f"{name}: {'better' if now < earlier else 'WORSE'}, median error {now:.4g} after {earlier:.4g}"
 
 
 def _errors(when: str, model: "TorchModel", *parts: Pairs) -> dict[str, dict[str, float]]:

@@ -1,6 +1,5 @@
 """The problem of ``genmech design structure``: structure, densities, optimiser, and the figures that are reported."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 
@@ -11,6 +10,7 @@ from genmech_fem.adapters.conforming_structure import ConformingStructure
 from genmech_fem.adapters.pixel_structure import pixel_structure
 from genmech_fem.adapters.structures import Structure, node_grid
 from genmech_fem.adapters.wheel import Wheel
+from genmech_fem.cli.structure_settings import Settings
 from genmech_fem.design import (
     RAMP,
     SIMP,
@@ -27,52 +27,11 @@ from genmech_fem.design.overhang import Overhang
 from genmech_fem.errors import MissingExtraError
 from genmech_fem.forward import ForwardModel
 
-LOADS = ("cantilever", "mbb", "wheel")
-LEAST = 4  # cells along an axis that can be meshed
-INTERPOLATIONS: dict[str, type[SIMP] | type[RAMP]] = {"simp": SIMP, "ramp": RAMP}
-OPTIMIZERS: dict[str, type[Optimizer]] = {"oc": OptimalityCriteria, "mma": MMA}
+LAWS: dict[str, type[SIMP] | type[RAMP]] = {"simp": SIMP, "ramp": RAMP}
+METHODS: dict[str, type[Optimizer]] = {"oc": OptimalityCriteria, "mma": MMA}
 NAMES = ("x", "y", "z")
 
 type Term = MinimumFeature | Connected | EnclosedVoids | Overhang
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run does; lengths are in grid cells."""
-
-    load: str
-    shape: tuple[int, ...]
-    volume: float
-    radius: float
-    interpolation: str
-    penalty: float | None
-    sharpness: tuple[float, ...]
-    optimizer: str
-    iterations: int
-    min_feature: float
-    refine: int
-    thickness: float | None
-    step: bool
-
-    def __post_init__(self) -> None:
-        if not 2 <= len(self.shape) <= (3 if self.load == "cantilever" else 2) or min(self.shape) < LEAST:
-            raise ValueError(
-                f"--shape: expected NXxNY, or NXxNYxNZ for the cantilever, of at least {LEAST} cells along each axis, "
-                f"got {'x'.join(map(str, self.shape))} for {self.load}"
-            )
-        if self.load == "wheel" and self.shape[0] != self.shape[1]:
-            raise ValueError(f"--shape: expected NxN for the wheel, got {self.shape[0]}x{self.shape[1]}")
-        if not 0 < self.volume < 1:
-            raise ValueError(f"--volume: expected a share of the box between 0 and 1, got {self.volume}")
-        if self.iterations < 1 or self.refine < 1:
-            raise ValueError(f"expected --iterations and --refine >= 1, got {self.iterations} and {self.refine}")
-        if self.thickness is not None and not (self.plane and 0 < self.thickness < np.inf):
-            raise ValueError(f"--thickness: expected a positive length and a plane design, got {self.thickness}")
-
-    @property
-    def plane(self) -> bool:
-        """Whether the structure is 2D."""
-        return len(self.shape) == 2
 
 
 class Task:
@@ -100,9 +59,9 @@ class Task:
             self.structure = beam(settings)
         if settings.optimizer == "mma" and find_spec("nlopt") is None:
             raise MissingExtraError("nlopt", "nlopt")
-        self.optimizer = OPTIMIZERS[settings.optimizer]()
+        self.optimizer = METHODS[settings.optimizer]()
         smooth = DensityFilter(self.structure.grid, settings.radius * self.structure.grid.spacing[0])
-        kind = INTERPOLATIONS[settings.interpolation]
+        kind = LAWS[settings.interpolation]
         law = kind() if settings.penalty is None else kind(settings.penalty)
         projections = [None, *(Projection(beta) for beta in settings.sharpness)]
         self.densities = [Densities(smooth, law, projection, solid, void) for projection in projections]

@@ -2,49 +2,18 @@
 
 import argparse
 from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genmech_fem.cli.fitting import (
-    add_recipe_arguments,
-    add_update_arguments,
-    begun,
-    changeable,
-    held_back,
-    trained,
-    written,
-)
-from genmech_fem.cli.model_card import Pairs, assessed, open_part, opened, read_fitting, read_pairs
+from genmech_fem.cli.assessment import assessed, opened
+from genmech_fem.cli.fitting import begun, changeable, held_back, trained, written
 from genmech_fem.cli.passport import solver_of
+from genmech_fem.cli.samples import Pairs, open_part, read_fitting, read_pairs
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, Spec, from_json, to_json
 
 if TYPE_CHECKING:
     from genmech_fem.nn import PaddingMode
     from genmech_fem.surrogates import GridSurrogate, PropertySurrogate
-
-NETWORKS = ("unet", "fourier", "vision_transformer", "point_transformer")
-LOSSES = ("l2", "relative_l2", "relative_h1")
-
-
-def add_arguments(parser: argparse.ArgumentParser, *, anew: bool = True) -> None:
-    """Add the arguments of the command train, or of finetune."""
-    if anew:
-        parser.add_argument("dataset", help="folder of a data set, FOLDER:PART for a part of its split")
-        parser.add_argument("--input", required=True, metavar="NAME", help="array that is given: a field on a grid")
-        parser.add_argument("--output", required=True, metavar="NAME", help="array that is sought: a field or numbers")
-        parser.add_argument("--network", default=NETWORKS[0], choices=NETWORKS, help="for fields (default: unet)")
-        parser.add_argument("--loss", default="relative_l2", choices=LOSSES, help="for fields (default: relative_l2)")
-        parser.add_argument("--periodic", action="store_true", help="the fields are periodic")
-    else:
-        parser.add_argument("model", type=Path, help="surrogate to begin with, .safetensors")
-        parser.add_argument("dataset", help="folder of a data set, FOLDER:PART for a part of its split")
-        add_update_arguments(parser)
-    parser.add_argument("--test", metavar="DATASET", help="samples that judge (default: a tenth of the data set)")
-    parser.add_argument("--count", type=int, metavar="N", help="use the first N samples (default: all)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and split (default: 0)")
-    add_recipe_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -114,7 +83,7 @@ def _fit(
     """Train, judge, print the card and write the files."""
     known, asked, source = _parts(args, arrays, about)
     forward, notes = trained(args, model, about, known, finish=finish)
-    return written(args.out, forward, notes, assessed(forward, asked, known), (known, asked), source)
+    return written(args, forward, notes, assessed(forward, asked, known), (known, asked), source=source)
 
 
 def _parts(args: argparse.Namespace, arrays: Pairs, about: Mapping[str, Any]) -> tuple[Pairs, Pairs, str]:
@@ -129,9 +98,3 @@ def _parts(args: argparse.Namespace, arrays: Pairs, about: Mapping[str, Any]) ->
         return arrays, read_fitting(args.test, specs), str(args.test)
     known, asked = held_back(arrays, args.seed, f"{args.dataset}, without --test")
     return known, asked, f"{args.dataset}, held back"
-
-
-COMMANDS = {
-    ("train",): (add_arguments, run),
-    ("finetune",): (partial(add_arguments, anew=False), finetune),
-}

@@ -47,7 +47,7 @@ def trained(files, tmp_path_factory):
     return out
 
 
-def test_the_report_says_who_raises_an_alarm_and_compares_with_plain_descriptors(trained):
+def test_the_report_says_who_raises_an_alarm_and_compares_with_plain_descriptors(trained, pictures_of):
     record = json.loads((trained / "report.json").read_text())
     assert record["alarms"]["suspects"] > 0.5
     assert record["alarms"]["normal"] < 0.25
@@ -59,6 +59,8 @@ def test_the_report_says_who_raises_an_alarm_and_compares_with_plain_descriptors
     assert "| patches " in text
     assert "for at most 5 % of false alarms" in text
     assert (trained / "report.png").read_bytes().startswith(b"\x89PNG")
+    assert pictures_of(trained / "report.html", "anomaly ") == 1
+    assert "<td>patches</td>" in (trained / "report.html").read_text()
 
 
 def test_the_detector_of_an_earlier_call_judges_again(files, trained, tmp_path, capsys):
@@ -68,6 +70,7 @@ def test_the_detector_of_an_earlier_call_judges_again(files, trained, tmp_path, 
     again, before = (json.loads((folder / "report.json").read_text()) for folder in (tmp_path, trained))
     np.testing.assert_allclose(again["scores"]["suspects"], before["scores"]["suspects"], rtol=1e-6)
     assert again["threshold"] == before["threshold"]
+    assert json.loads(run(capsys, *words, "--json").out) == again
 
 
 @pytest.mark.parametrize(

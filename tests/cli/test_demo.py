@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from genmech_fem.cli import main
-from genmech_fem.cli.demo import QUICK, Run, Settings
+from genmech_fem.cli.demo_settings import QUICK, Settings
+from genmech_fem.cli.run_folder import Run
 
 COMMAND = [sys.executable, "-m", "genmech_fem.cli"]
 
@@ -81,7 +82,7 @@ def test_a_finished_stage_is_not_computed_again_and_an_interrupted_one_is(tmp_pa
 
 
 def test_a_full_disk_is_found_out_before_the_work(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("genmech_fem.cli.demo.FREE_BYTES", 10**18)
+    monkeypatch.setattr("genmech_fem.cli.run_folder.FREE_BYTES", 10**18)
     assert "MB are free on this disk" in complaint(capsys, "demo", "--quick", "--out", tmp_path / "run")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import threading
 import time
@@ -17,7 +16,8 @@ import pytest
 from genmech_fem.adapters import ConformingHomogenization
 from genmech_fem.adapters.beams import cantilever, cantilever_structure
 from genmech_fem.adapters.conforming_structure import ConformingStructure
-from genmech_fem.cli import demo, main
+from genmech_fem.cli import main
+from genmech_fem.cli.demo_settings import Settings
 from genmech_fem.datasets import Campaign, Store, generate
 from genmech_fem.geometry import read
 from genmech_fem.metrics import relative_frobenius
@@ -58,11 +58,6 @@ def interrupted(folder, pattern, count, *words):
 def told(folder):
     """What a run says of its design."""
     return json.loads((folder / "design.json").read_text())
-
-
-def is_self_contained(page):
-    rest, pictures = re.subn(r'src="data:image/png;base64,[A-Za-z0-9+/=]+"', "", page)
-    return pictures == 3 and "src=" not in rest and "http" not in rest
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +103,9 @@ def test_figures_of_the_solid_are_those_of_counting(beam):
     assert figures["overhang_x"] == pytest.approx((solid & ~held).sum() / solid.sum())
 
 
-def test_the_page_is_self_contained_and_says_what_is_verified(beam):
+def test_the_page_is_self_contained_and_says_what_is_verified(beam, pictures_of):
     page = (beam / "report.html").read_text()
-    assert is_self_contained(page)
+    assert pictures_of(beam / "report.html", "design structure ") == 3
     for text in ("verified on a mesh of the solid", "Not verified", "Settings and versions", "enclosed"):
         assert text in page
 
@@ -120,6 +115,10 @@ def test_a_finished_run_is_left_as_it_is(beam, capsys):
     run(*BEAM, "--out", beam)
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert "compliance verified on a mesh of the solid" in capsys.readouterr().out
+    run(*BEAM, "--out", beam, "--json")
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {name: value for name, value in told(beam).items() if name in printed}
+    assert "verified" in printed
 
 
 def test_a_run_of_other_settings_is_refused_and_kept(beam, capsys):
@@ -198,7 +197,7 @@ def trained(flow_file, onnx_file, tmp_path_factory):
     (folder / "onnx").mkdir(parents=True)
     copy(flow_file, folder / "onnx" / "generator.onnx")
     copy(onnx_file, folder / "onnx" / "surrogate.onnx")
-    settings = demo.Settings(resolution=SIZE, samples=12, held_out=0.25)
+    settings = Settings(resolution=SIZE, samples=12, held_out=0.25)
     (folder / "run.json").write_text(json.dumps({"settings": asdict(settings)}))
     solver = ConformingHomogenization(SIZE, refine=1)
     generate(Campaign(solver, PeriodicFibres(resolution=SIZE), 12, 0), folder / "data", engine=1)
@@ -244,12 +243,12 @@ def test_novelty_and_diversity_are_told(designed, trained):
     assert 0 <= low < high <= 1
 
 
-def test_the_best_cell_is_meshed_and_the_page_is_self_contained(designed):
+def test_the_best_cell_is_meshed_and_the_page_is_self_contained(designed, pictures_of):
     mesh = read(designed / "cell.msh")
     assert mesh.measures().sum() == pytest.approx(1)
     assert len(read(designed / "cell.vtu").cells) == len(mesh.cells)
     page = (designed / "report.html").read_text()
-    assert is_self_contained(page)
+    assert pictures_of(designed / "report.html", "design cell ") == 3
     for text in ("target", "predicted", "verified", "finer", "Novelty", "Not verified"):
         assert text in page
 

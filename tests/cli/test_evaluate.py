@@ -36,7 +36,7 @@ def run(capsys, *words, code=0):
     return capsys.readouterr()
 
 
-def test_the_table_is_printed_and_the_files_are_written(folder, tmp_path, capsys):
+def test_the_table_is_printed_and_the_files_are_written(folder, tmp_path, capsys, pictures_of):
     out = tmp_path / "a" / "card"
     words = folder / "samples.npy", folder / "real.npz", "--training", folder / "set", "--out", out
     text = run(capsys, *words).out
@@ -50,6 +50,9 @@ def test_the_table_is_printed_and_the_files_are_written(folder, tmp_path, capsys
     (share,) = [row for row in stored["rows"] if row["name"] == "share of discs"]
     assert share["value"] == share["real_real"] == 1.0
     assert share["worse"] is False
+    assert pictures_of(out / "report.html", "evaluate ") == 1
+    assert ">S2 error</td>" in (out / "report.html").read_text()
+    assert json.loads(run(capsys, *words, "--json").out) == stored
 
 
 def test_parts_of_a_split_are_read(folder, capsys):

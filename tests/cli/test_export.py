@@ -50,6 +50,7 @@ def test_a_surrogate_becomes_a_file_for_any_grid_with_a_report(gradients, cells,
         assert str(tmp_path / name) in text
         assert (tmp_path / name).exists()
     assert "stiffness, batch 3, 16 x 16" in text
+    assert "src=" not in (tmp_path / "m.report.html").read_text()
     assert "nearest neighbour" in text
     model = OnnxModel(file)
     assert isinstance(model, DifferentiableForwardModel) == gradients
@@ -63,7 +64,8 @@ def test_a_surrogate_becomes_a_file_for_any_grid_with_a_report(gradients, cells,
 
 
 def test_without_data_random_inputs_are_compared_and_weights_may_be_halved(cells, tmp_path, capsys):
-    run(capsys, "export", cells / "out" / "model.safetensors", "--out", tmp_path / "h.onnx", "--half")
+    words = "export", cells / "out" / "model.safetensors", "--out", tmp_path / "h.onnx", "--half", "--json"
+    assert json.loads(run(capsys, *words).out) == json.loads((tmp_path / "h.report.json").read_text())
     model = OnnxModel(tmp_path / "h.onnx")
     assert model.metadata["precision"] == "float16"
     assert (tmp_path / "h.onnx").stat().st_size < 0.75 * (cells / "out" / "model.onnx").stat().st_size

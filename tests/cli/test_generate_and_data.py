@@ -8,6 +8,7 @@ import pytest
 
 from genmech_fem.cli import main
 from genmech_fem.datasets import Store, read_splits
+from genmech_fem.fields import from_json
 
 GENERATE = ["--problem", "pixel_stiffness", "--resolution", "12", "--sampler", "gaussian_field", "--size", "30"]
 
@@ -24,7 +25,7 @@ def made(tmp_path_factory):
     return path
 
 
-def test_generating_says_what_came_out_and_resumes(capsys, made):
+def test_generating_says_what_came_out_and_resumes(capsys, made, pictures_of):
     text = run(capsys, "generate", made, *GENERATE, "--engine", "serial").out
     assert f"{made}: 30 of 30 samples, 0 of them failed; 0 computed now" in text
     store = Store.open(made)
@@ -32,6 +33,10 @@ def test_generating_says_what_came_out_and_resumes(capsys, made):
     assert store.description["seed"] == 0
     assert [spec.name for spec in store.specs] == ["phase", "stiffness"]
     assert (made / "README.md").read_text().startswith("# Random fields")
+    assert pictures_of(made / "report.html", "generate ") == 1
+    assert "<h1>Random fields</h1>" in (made / "report.html").read_text()
+    told = json.loads(run(capsys, "generate", made, *GENERATE, "--engine", "serial", "--json").out)
+    assert (told["size"], told["finished"], told["computed"], told["failures"]) == (30, 30, 0, {})
 
 
 def test_changed_settings_are_refused_in_one_line(capsys, made):
@@ -56,11 +61,15 @@ def test_info_check_and_split(capsys, made):
     assert "30 samples" in text
     assert "stiffness" in text
     assert "as they were written" in run(capsys, "data", "check", made).out
+    assert json.loads(run(capsys, "data", "check", made, "--json").out) == {"files": 1, "samples": 30, "damaged": []}
     text = run(capsys, "data", "split", made, "--by", "phase", "--periodic", "--shares", "train=0.7", "test=0.3").out
     parts = read_splits(Store.open(made))
     assert f"train: {len(parts['train'])} samples" in text
     assert sorted(np.concatenate(list(parts.values()))) == list(range(30))
     assert "split train" in run(capsys, "data", "info", made).out
+    told = json.loads(run(capsys, "data", "info", made, "--json").out)
+    assert told["splits"] == {name: len(numbers) for name, numbers in parts.items()}
+    assert [from_json(spec) for spec in told["arrays"]] == list(Store.open(made).specs)
 
 
 def test_damage_is_found_put_aside_and_made_again(capsys, tmp_path):
@@ -69,6 +78,8 @@ def test_damage_is_found_put_aside_and_made_again(capsys, tmp_path):
     shard = next((path / "shards").iterdir())
     shard.write_bytes(shard.read_bytes()[:-7])
     assert f"{shard.name} is damaged" in run(capsys, "data", "check", path, code=1).out
+    (damage,) = json.loads(run(capsys, "data", "check", path, "--json", code=1).out)["damaged"]
+    assert shard.name in damage
     assert "is damaged" in run(capsys, "generate", path, *GENERATE, "--engine", "serial", code=2).err
     assert "moved to" in run(capsys, "data", "check", path, "--quarantine").out
     assert "30 computed now" in run(capsys, "generate", path, *GENERATE, "--engine", "serial").out
@@ -116,12 +127,13 @@ def test_exports_are_written(capsys, made, tmp_path):
     assert (tmp_path / "set.nc").stat().st_size > 30 * 12 * 12 * 8
 
 
-def test_mechanical_mnist_is_imported(capsys, tmp_path):
+def test_mechanical_mnist_is_imported(capsys, tmp_path, pictures_of):
     generator = np.random.default_rng(0)
     np.savetxt(tmp_path / "mnist_img_test.txt", generator.integers(0, 256, (5, 784)), fmt="%d")
     np.savetxt(tmp_path / "summary_psi_test_all.txt", generator.random((5, 13)))
     text = run(capsys, "data", "import", tmp_path, tmp_path / "set", "--part", "test").out
     assert text.startswith("5 samples")
+    assert pictures_of(tmp_path / "set" / "report.html", "data import ") == 1
     assert json.loads((tmp_path / "set" / "manifest.json").read_text())["about"]["licence"] == "CC BY-SA 3.0"
 
 

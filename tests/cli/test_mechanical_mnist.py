@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from genmech_fem.cli import mechanical_mnist
+from genmech_fem.cli.commands import mechanical_mnist as arguments_of
 from genmech_fem.errors import ConvergenceError, DatasetError
 from genmech_fem.problems import extension_energies, uniaxial_extension
 
@@ -26,7 +27,8 @@ def disc():
 
 def run(*arguments):
     parser = argparse.ArgumentParser()
-    mechanical_mnist.add_arguments(parser)
+    arguments_of.add_arguments(parser)
+    parser.set_defaults(command="genmech verify mechanical-mnist")
     return mechanical_mnist.run(parser.parse_args([str(a) for a in arguments]))
 
 
@@ -72,7 +74,7 @@ def test_modulus_of_an_image():
     assert modulus.sum() == 783 + 100
 
 
-def test_table_and_json(file, tmp_path, capsys):
+def test_table_and_json(file, tmp_path, capsys, pictures_of):
     out = tmp_path / "out.json"
     assert run(file, "--samples", "0:2", "--json", out, "--tolerance", 0.25) == 0
     printed = capsys.readouterr().out
@@ -83,6 +85,7 @@ def test_table_and_json(file, tmp_path, capsys):
     assert [row["displacement"] for row in data["rows"]] == [0.0, *DISPLACEMENT]
     assert data["maximum"] == max(row["maximum"] for row in data["rows"][1:])
     assert 0 < data["seconds_per_sample"] < 60
+    assert pictures_of(tmp_path / "out.report.html", "verify mechanical-mnist") == 1
 
 
 def test_difference_is_told(file, arrays, capsys):

@@ -1,3 +1,6 @@
+import json
+import sys
+
 import numpy as np
 import pytest
 from skimage import draw, io
@@ -14,7 +17,7 @@ def picture(tmp_path):
     return tmp_path / "disc.png"
 
 
-def test_a_picture_becomes_a_mesh_with_its_area_and_place(picture, tmp_path, capsys):
+def test_a_picture_becomes_a_mesh_with_its_area_and_place(picture, tmp_path, capsys, pictures_of):
     assert main(["mesh", str(picture), str(tmp_path / "disc.msh"), "--width", "6", "--smooth", "1"]) == 0
     mesh = read(tmp_path / "disc.msh")
     np.testing.assert_allclose(mesh.points.max(axis=0), [6.0, 4.0])
@@ -25,6 +28,18 @@ def test_a_picture_becomes_a_mesh_with_its_area_and_place(picture, tmp_path, cap
     said = capsys.readouterr().out
     assert f"{len(mesh.cells)} cells (triangle), smallest angle" in said
     assert "phase 1 6." in said
+    assert pictures_of(tmp_path / "disc.report.html", "mesh ") == 1
+
+
+def test_without_matplotlib_the_report_says_how_to_get_pictures(picture, tmp_path, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[:2] == ["genmech_fem", "plotting"]]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["mesh", str(picture), str(tmp_path / "disc.msh"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cells"] == len(read(tmp_path / "disc.msh").cells)
+    page = (tmp_path / "disc.report.html").read_text()
+    assert "pip install &#x27;genmech_fem[viz]&#x27;" in page
+    assert "<img" not in page
 
 
 def test_a_stack_becomes_tetrahedra(tmp_path, capsys):

@@ -49,7 +49,7 @@ def trained(sets, tmp_path_factory):
     return out
 
 
-def test_a_surrogate_of_numbers_beats_the_mean_and_is_a_file_that_is_called_like_the_solver(sets, trained):
+def test_a_surrogate_of_numbers_beats_the_mean_and_is_a_file_that_is_called_like_the_solver(sets, trained, pictures_of):
     card = json.loads((trained / "card.json").read_text())
     errors = card["errors"]
     assert set(errors) == {"surrogate", "mean predictor", "nearest neighbour"}
@@ -60,6 +60,8 @@ def test_a_surrogate_of_numbers_beats_the_mean_and_is_a_file_that_is_called_like
     assert "learned from 54 samples" in text
     assert "| surrogate " in text
     assert (trained / "worst.png").read_bytes().startswith(b"\x89PNG")
+    assert pictures_of(trained / "report.html", "train ") == 2
+    assert "<td>mean predictor</td>" in (trained / "report.html").read_text()
     _, arrays = Store.open(sets / "cells").read()
     file = OnnxModel(trained / "model.onnx")
     assert file({"phase": arrays["phase"]})["stiffness"].shape == arrays["stiffness"].shape
@@ -97,12 +99,16 @@ def test_fine_tuning_adapts_to_another_matrix(how, sets, trained, tmp_path, caps
     assert now < was
 
 
-def test_evaluation_on_the_training_set_needs_no_baseline(sets, trained, tmp_path, capsys):
+def test_evaluation_on_the_training_set_needs_no_baseline(sets, trained, tmp_path, capsys, pictures_of):
     words = sets / "cells", "--training", sets / "other", "--count", 20, "--out", tmp_path
     text = run(capsys, "evaluate", trained / "model.safetensors", *words).out
     assert "judged on 20 samples" in text
     assert "| nearest neighbour " in text
-    assert len(json.loads((tmp_path / "card.json").read_text())["each"]) == 20
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert len(card["each"]) == 20
+    assert pictures_of(tmp_path / "report.html", "evaluate ") == 1
+    printed = json.loads(run(capsys, "evaluate", trained / "model.safetensors", *words[:-2], "--json").out)
+    assert printed["errors"] == card["errors"]
 
 
 @pytest.mark.parametrize(

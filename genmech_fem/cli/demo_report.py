@@ -1,12 +1,14 @@
 """The demo's report: one HTML file with all pictures inside, and the pictures as files."""
 
-import base64
 from typing import Any
 
 import numpy as np
 
-from genmech_fem.cli.demo import HEADERS, Run, design_rows
+from genmech_fem.cli import page
+from genmech_fem.cli.demo import HEADERS, design_rows
+from genmech_fem.cli.demo_settings import COMPONENTS
 from genmech_fem.cli.demo_stages import LABEL_REFINE, VERIFY_REFINE, Data, solver
+from genmech_fem.cli.run_folder import Run
 from genmech_fem.datasets import write_atomic
 from genmech_fem.errors import MissingExtraError
 from genmech_fem.plotting import histories, images, mesh_picture, parity, to_png
@@ -15,8 +17,6 @@ try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 except ImportError as error:
     raise MissingExtraError("jinja2", "viz") from error
-
-COMPONENTS = ("C11", "C12", "C16", "C22", "C26", "C66")
 
 
 def write(run: Run) -> dict[str, Any]:
@@ -27,11 +27,11 @@ def write(run: Run) -> dict[str, Any]:
     for name, figure in _figures(run).items():
         png = to_png(figure)
         write_atomic(folder / f"{name}.png", png)
-        pictures[name] = "data:image/png;base64," + base64.b64encode(png).decode()
+        pictures[name] = page.data_uri(png)
     environment = Environment(
         loader=PackageLoader("genmech_fem.cli", "templates"), autoescape=True, undefined=StrictUndefined
     )
-    page = environment.get_template("report.html").render(
+    body = environment.get_template("report.html").render(
         record=run.record,
         pictures=pictures,
         headers=HEADERS,
@@ -39,7 +39,9 @@ def write(run: Run) -> dict[str, Any]:
         label_refine=LABEL_REFINE,
         verify_refine=VERIFY_REFINE,
     )
-    write_atomic(run.folder / "report.html", page.encode())
+    page.write_page(
+        run.folder / "report.html", "From microstructures to verified designs", [body, *page.about(run.record)]
+    )
     return {"figures": sorted(pictures)}
 
 

@@ -1,0 +1,31 @@
+"""Arguments of ``genmech verify mechanical-mnist``."""
+
+import argparse
+from pathlib import Path
+
+TOLERANCE_PERCENT = 0.15
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "file", type=Path, help="npz with bitmap (n, 28, 28), strain_energy (n, steps), displacement (steps)"
+    )
+    parser.add_argument("--samples", default="0:20", metavar="A:B", help="samples A to B - 1 (default: 0:20)")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE_PERCENT,
+        metavar="PERCENT",
+        help=f"largest relative difference that counts as agreement (default: {TOLERANCE_PERCENT})",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="OUT", help="also write all figures to this file, and OUT.report.html beside it"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print; 0 if every energy agrees within the tolerance, 1 if not."""
+    from genmech_fem.cli import mechanical_mnist
+
+    return mechanical_mnist.run(args)
