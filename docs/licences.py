@@ -40,7 +40,9 @@ def licence(package: str) -> str:
         return "not installed here"
     classified = [text.split(" :: ")[-1] for text in about.get_all("Classifier", []) if text.startswith("License")]
     free = (about.get("License") or "").strip().splitlines()
-    named = [text for text in (about.get("License-Expression"), *classified, *free[:1]) if text and text != "OSI Approved"]
+    named = [
+        text for text in (about.get("License-Expression"), *classified, *free[:1]) if text and text != "OSI Approved"
+    ]
     return named[0] if named else "see the package"
 
 

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
-PAGES = sorted((README.parent / "docs").glob("*.md"))
+DOCS = README.parent / "docs"
 
 
 def blocks(page):
     return re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if blocks(page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_the_pages_run_block_after_block(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile("\n".join(blocks(page)), str(page), "exec"), {})  # noqa: S102

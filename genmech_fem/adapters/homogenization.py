@@ -42,7 +42,9 @@ class Material:
 
 
 EPOXY = Material(3.5, 0.35)
+"""Epoxy resin [GPa]."""
 GLASS = Material(70.0, 0.22)
+"""E-glass [GPa]."""
 
 
 @dataclass(frozen=True)

@@ -109,3 +109,4 @@ DESCRIPTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "moments": moments,
     "S2": correlation,
 }
+"""Descriptors by name, each from samples (batch, channels, *grid) to numbers (batch, size)."""

@@ -31,6 +31,7 @@ COMMANDS = {
     ("export",): (f"{HERE}.export", "write a trained model as an ONNX file that is compared with torch"),
     ("design", "structure"): (f"{HERE}.design_structure", "optimise a topology, mesh it and solve it again"),
     ("design", "cell"): (f"{HERE}.design_cell", "design cells of a wanted stiffness with the networks of a demo run"),
+    ("explore",): ("genmech_fem.cli.explore", "walk through a run in the browser, and verify cells by a click"),
     ("retrain",): (f"{HERE}.train", "train a surrogate further on the solves that it fell back to"),
     ("anomaly",): (f"{HERE}.anomaly", "learn what normal fields look like, and judge others"),
     ("verify", "mechanical-mnist"): (f"{HERE}.mechanical_mnist", "compare DOLFINx with published energies"),

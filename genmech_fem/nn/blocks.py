@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 type PaddingMode = Literal["circular", "zeros"]
+"""What convolutions see beyond the border: the other side of the torus, or zeros."""
 
 GROUP = 8
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from genmech_fem.nn.point_attention import LowRankAttention, SliceAttention
 
 type PointAttention = Literal["slice", "low_rank"]
+"""Name of the attention of a `PointTransformer`."""
 
 ATTENTIONS: dict[str, type[SliceAttention | LowRankAttention]] = {"slice": SliceAttention, "low_rank": LowRankAttention}
 

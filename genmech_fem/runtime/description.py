@@ -10,6 +10,7 @@ from genmech_fem.fields import FieldSpec, Grid, Spec, from_json
 from genmech_fem.runtime.passport import Passport
 
 METADATA_KEY = "genmech_fem"
+"""Key of the metadata of an ONNX file that holds its description, as JSON."""
 VERSION = 2
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from genmech_fem.training import Batch
 
 type Loss = Callable[[Tensor, Tensor, Batch], Tensor]
+"""Prediction, truth and batch to a number."""
 
 TINY = 1e-12
 

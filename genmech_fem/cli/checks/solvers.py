@@ -62,7 +62,7 @@ def _bar(comm: MPI.Comm, options: Options) -> fem.Function:
 
 def slepc() -> str:
     """Find the smallest eigenvalue of the Laplacian."""
-    from slepc4py import SLEPc  # type: ignore[import-untyped]
+    from slepc4py import SLEPc
 
     matrix = PETSc.Mat().createAIJ([SIZE, SIZE], nnz=3, comm=PETSc.COMM_SELF)
     for i in range(SIZE):

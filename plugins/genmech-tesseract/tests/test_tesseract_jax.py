@@ -28,7 +28,7 @@ print(json.dumps([np.abs(by_jax[0] - direct).max(), np.abs(by_jax[1] - np.outer(
 
 
 def run(*words, **options):
-    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=PLUGIN, timeout=900, **options)  # noqa: S603
+    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=PLUGIN, timeout=900, **options)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,28 @@
+"""Every fault of this folder is brought about; nothing is lost, and what is refused is refused in one line."""
+
+import os
+import shutil
+
+import pytest
+
+import genmech_fem.problems  # noqa: F401  isort: skip
+
+import bad_numbers  # noqa: F401
+import damage  # noqa: F401
+import disks  # noqa: F401
+import endurance  # noqa: F401
+import fuzzing  # noqa: F401
+import kills
+import malice  # noqa: F401
+from faults import FAULTS
+
+kills.KILLS = 1
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_nothing_is_lost(name, tmp_path):
+    if ("disk" in name or "read-only" in name) and (os.geteuid() or not shutil.which("mount")):
+        pytest.skip("a small disk can be mounted by root only")
+    outcome = FAULTS[name](tmp_path)
+    assert outcome.survived, outcome.note
+    assert outcome.lost == 0, outcome.note
