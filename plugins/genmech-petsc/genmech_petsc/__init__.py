@@ -1,0 +1,16 @@
+"""ONNX preconditioners and initial guesses as PETSc Python types, by options only.
+
+PETSc imports the types by their names, as in ``-pc_type python -pc_python_type genmech_petsc.OnnxPC``. To record and
+train what they read, see `genmech_petsc.snapshots` and `genmech_petsc.training`.
+"""
+
+import contextlib
+
+with contextlib.suppress(ImportError):  # where petsc4py is that of this wheel, the wheel has to come first
+    import dolfinx_solver  # noqa: F401
+
+from genmech_petsc.guess import OnnxGuess
+from genmech_petsc.nonlinear import OnnxSNES
+from genmech_petsc.preconditioner import OnnxPC
+
+__all__ = ["OnnxGuess", "OnnxPC", "OnnxSNES"]
