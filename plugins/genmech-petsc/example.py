@@ -17,8 +17,9 @@ import numpy as np
 import ufl
 from dolfinx import fem, mesh
 from dolfinx.fem.petsc import NonlinearProblem
+from genmech_petsc.networks import modal_network
 from genmech_petsc.snapshots import load
-from genmech_petsc.training import modal_network, train
+from genmech_petsc.training import train
 from mpi4py import MPI
 
 from genmech_fem.training import Recipe

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from genmech_petsc.networks import modal_network
 from genmech_petsc.snapshots import Snapshots, load
-from genmech_petsc.training import modal_network, train
+from genmech_petsc.training import train
 from petsc_timing import Row, rows, timed
 
 from genmech_fem.training import Recipe

@@ -20,8 +20,9 @@ from dolfinx import fem, mesh
 from dolfinx.fem.petsc import LinearProblem
 from genmech_petsc.encoders import grid_places
 from genmech_petsc.layout import diagonal, layout
+from genmech_petsc.networks import Modes, grid_network, modal_network
 from genmech_petsc.snapshots import Snapshots
-from genmech_petsc.training import Modes, grid_network, modal_network, principal_modes, train, write
+from genmech_petsc.training import principal_modes, train, write
 from mpi4py import MPI
 from petsc4py import PETSc
 from petsc_timing import Options, Row, assemble, assemble_vector, linear_rows, python, rows, timed

@@ -16,8 +16,9 @@ import torch
 import ufl
 from dolfinx import fem, mesh
 from dolfinx.fem.petsc import LinearProblem
+from genmech_petsc.networks import Modes, modal_network
 from genmech_petsc.snapshots import load
-from genmech_petsc.training import Modes, modal_network, principal_modes, train, write
+from genmech_petsc.training import principal_modes, train, write
 from mpi4py import MPI
 from petsc_timing import Options, Row, assemble, assemble_vector, linear_rows, python, rows, timed
 

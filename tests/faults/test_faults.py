@@ -19,7 +19,17 @@ from faults import FAULTS
 kills.KILLS = 1
 
 
-@pytest.mark.parametrize("name", FAULTS)
+SLOW = {
+    "kill -9 during export",
+    "everything twice in one process",
+    "a campaign under mpiexec -n 2",
+    "more threads than cores",
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in FAULTS]
+)
 def test_nothing_is_lost(name, tmp_path):
     if ("disk" in name or "read-only" in name) and (os.geteuid() or not shutil.which("mount")):
         pytest.skip("a small disk can be mounted by root only")

@@ -1,7 +1,7 @@
 """ONNX preconditioners and initial guesses as PETSc Python types, by options only.
 
-PETSc imports the types by their names, as in ``-pc_type python -pc_python_type genmech_petsc.OnnxPC``. To record and
-train what they read, see `genmech_petsc.snapshots` and `genmech_petsc.training`.
+PETSc imports the types by their names, as in ``-pc_type python -pc_python_type genmech_petsc.OnnxPC``. What they
+read comes of `genmech_petsc.snapshots`, `genmech_petsc.networks` and `genmech_petsc.training`.
 """
 
 import contextlib

@@ -5,8 +5,9 @@ import sys
 
 from genmech_fem.training import Recipe
 from genmech_petsc.network import INPUTS
+from genmech_petsc.networks import modal_network
 from genmech_petsc.snapshots import load
-from genmech_petsc.training import modal_network, train
+from genmech_petsc.training import train
 
 
 def main(words: list[str] | None = None) -> None:

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from genmech_fem.errors import ContractError
 
+_ROUNDING = 1e-6
+"""What changes by less, relative to the vectors, does not change."""
+
 
 class Principal(nn.Module):
     """Vectors as their principal components, for a `Perceptron`.
@@ -14,6 +17,9 @@ class Principal(nn.Module):
         vectors: Vectors of the training (samples, channels, n).
         most: Most components.
         least: Least standard deviation of a component that counts, relative to the largest.
+
+    Raises:
+        ContractError: The vectors are all the same.
     """
 
     mean: Tensor
@@ -24,7 +30,12 @@ class Principal(nn.Module):
         flat = vectors.flatten(1).double()
         mean = flat.mean(0)
         _, sizes, modes = torch.linalg.svd(flat - mean, full_matrices=False)
-        kept = (sizes > least * sizes.max()).nonzero()[:most, 0]
+        kept = (sizes > max(least * sizes.max(), _ROUNDING * flat.norm())).nonzero()[:most, 0]
+        if not len(kept):
+            raise ContractError(
+                f"expected inputs that differ between the {len(flat)} solves, got equal ones: let the network see the "
+                "residual where loads change, the diagonal where coefficients do"
+            )
         self.register_buffer("mean", mean.float())
         self.register_buffer("basis", (modes[kept] / sizes[kept, None] * len(flat) ** 0.5).T.float())
 

@@ -126,8 +126,11 @@ def _jacobian(snes: PETSc.SNES, x: PETSc.Vec) -> PETSc.Mat:
 
 
 def _lowers(snes: PETSc.SNES, x: PETSc.Vec, residual: PETSc.Vec, change: np.ndarray) -> bool:
-    """Whether a change of x lowers the residual."""
+    """Whether a change of x lowers the residual; not where that is NaN or cannot be computed."""
     state, moved = x.copy(), x.duplicate()
     state.array_w[:] += change
-    snes.computeFunction(state, moved)
-    return bool(moved.norm() < residual.norm())  # not where it is NaN
+    try:
+        snes.computeFunction(state, moved)
+    except PETSc.Error:
+        return False
+    return bool(moved.norm() < residual.norm())

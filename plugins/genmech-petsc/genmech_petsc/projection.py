@@ -38,7 +38,7 @@ class Space:
         """
         images = _images(matrix, directions)
         gram = (directions if energy else images) @ images.T
-        good = np.isfinite(gram).all(axis=1) & (np.diag(gram) > 0)
+        good = np.isfinite(np.diag(gram)) & (np.diag(gram) > 0)
         if not good.all():
             return cls.spanned(matrix, directions[good], energy=energy) if good.any() else None
         scale = 1 / np.sqrt(np.diag(gram))

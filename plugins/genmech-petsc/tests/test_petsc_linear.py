@@ -11,9 +11,10 @@ from dolfinx import fem, mesh
 from dolfinx.fem.petsc import LinearProblem
 from genmech_petsc.encoders import OnGrid, grid_places
 from genmech_petsc.network import Network
+from genmech_petsc.networks import Modes, grid_network, modal_network
 from genmech_petsc.projection import Space
 from genmech_petsc.snapshots import load
-from genmech_petsc.training import Modes, grid_network, modal_network, principal_modes, train, write
+from genmech_petsc.training import principal_modes, train, write
 from mpi4py import MPI
 from petsc4py import PETSc
 from torch import nn
@@ -230,8 +231,8 @@ def test_a_network_on_the_grid_lowers_the_error(snapshots, tmp_path, exact):
     problem, _ = diffusion({})
     places = grid_places(problem.u.function_space.tabulate_dof_coordinates(), (CELLS + 1, CELLS + 1))
     torch.manual_seed(0)
-    network = grid_network(snapshots, places, channels=(8, 16))
-    train(network, snapshots, tmp_path / "grid.onnx", Recipe(60, batch_size=8))
+    network = grid_network(snapshots, places, channels=(8,))
+    train(network, snapshots, tmp_path / "grid.onnx", Recipe(40, batch_size=8))
     problem = start(tmp_path / "grid.onnx", "cg")
     A = dense(problem.A)
     assert energy(A, problem.x.array_r - exact) < 0.5 * energy(A, exact)
@@ -308,6 +309,12 @@ def test_snapshots_of_two_meshes_are_refused(tmp_path):
         problem.solve()
     with pytest.raises(DatasetError, match="expected recorded solves of one mesh, got 2 of 2 meshes"):
         load(tmp_path)
+
+
+def test_inputs_that_do_not_vary_are_refused(snapshots):
+    same = type(snapshots)(np.ones_like(snapshots.residual), snapshots.diagonal, snapshots.directions)
+    with pytest.raises(ContractError, match="expected inputs that differ between the 24 solves"):
+        modal_network(same, inputs=["residual"])
 
 
 def test_nodes_that_are_on_no_grid_are_refused():

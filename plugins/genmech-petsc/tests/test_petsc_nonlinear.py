@@ -9,8 +9,9 @@ import torch
 import ufl
 from dolfinx import fem, mesh
 from dolfinx.fem.petsc import NonlinearProblem
+from genmech_petsc.networks import modal_network
 from genmech_petsc.snapshots import load
-from genmech_petsc.training import modal_network, train, write
+from genmech_petsc.training import train, write
 from mpi4py import MPI
 from petsc4py import PETSc
 from torch import nn
@@ -120,7 +121,7 @@ class ToZero(nn.Module):
         return (0 * residual + self.change)[:, None]
 
 
-def cubic(options):
+def cubic(options, forbidden=None):
     """The one unknown of x^3 - 2 x + 2 = 0, from -3."""
     prefix, database = f"cubic{next(numbers)}_", PETSc.Options()
     for name, value in options.items():
@@ -132,7 +133,12 @@ def cubic(options):
         P.setValue(0, 0, 3 * x[0] ** 2 - 2)
         P.assemble()
 
-    snes.setFunction(lambda _, x, f: f.setArray(x.array_r**3 - 2 * x.array_r + 2), x.duplicate())
+    def residual(_, x, f):
+        if x[0] == forbidden:
+            raise ArithmeticError("no such state")
+        f.setArray(x.array_r**3 - 2 * x.array_r + 2)
+
+    snes.setFunction(residual, x.duplicate())
     snes.setJacobian(jacobian, matrix, matrix)
     snes.setOptionsPrefix(prefix)
     snes.setFromOptions()
@@ -159,6 +165,12 @@ def test_newtons_method_starts_again_where_the_start_of_a_network_fails(to_zero,
     assert "asked 1 times, refused 0 times, solved again without 1 times" in view(snes, tmp_path / "view")
     snes, x = cubic(options | {"onnx_snes_error_if_not_converged": True})
     assert x == pytest.approx(-1.7692923542386314, abs=1e-8)
+
+
+def test_a_start_at_which_the_program_fails_is_refused(to_zero, tmp_path):
+    snes, x = cubic(guessed(to_zero), forbidden=0.0)
+    assert x == pytest.approx(-1.7692923542386314, abs=1e-8)
+    assert "asked 1 times, refused 1 times" in view(snes, tmp_path / "view")
 
 
 def test_nothing_keeps_a_solver_alive(files):
