@@ -11,8 +11,8 @@ import genmech_fem
 
 LIGHT = ["genmech_fem", "genmech_fem.fields", "genmech_fem.forward", "genmech_fem.plugins", "genmech_fem.runtime"]
 ROOMS = [
-    "adapters", "anomaly", "cli", "datasets", "design", "export", "generative", "geometry", "metrics", "microstructure",
-    "nn", "plotting", "problems", "runtime", "surrogates", "training",
+    "adapters", "anomaly", "cli", "datasets", "design", "explorer", "export", "generative", "geometry", "metrics",
+    "microstructure", "nn", "plotting", "problems", "runtime", "surrogates", "training",
 ]  # fmt: skip
 
 PROBE = """
