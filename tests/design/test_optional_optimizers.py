@@ -150,6 +150,7 @@ def branin(x):
 
 
 @needs("botorch")
+@pytest.mark.slow
 def test_bayesian_optimisation_finds_a_minimum_of_branin_in_thirty_evaluations():
     run = drive(Bayesian(seed=0, initial=9).search(box([2.5, 7.5], [-5, 0], [10, 15])), branin, 21)
     assert len(run.designs) == 30

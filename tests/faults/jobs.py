@@ -29,7 +29,7 @@ from genmech_fem.runtime import OnnxModel
 from genmech_fem.surrogates import Perceptron, TorchModel
 from genmech_fem.training import Recipe, fit, load_weights
 
-SAMPLES, STEPS, ITERATIONS, FILES = 200, 1500, 60, 4
+SAMPLES, STEPS, ITERATIONS, FILES = 200, 1500, 60, 2
 CAMPAIGN = Campaign(LazyModel(partial(conduction, 16)), PeriodicFibres(resolution=16), SAMPLES)
 
 
