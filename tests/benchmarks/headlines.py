@@ -67,6 +67,18 @@ HEADLINES = (
         "gmsh and mmg beside it on the page",
     ),
     (
+        "plugins",
+        "an exported law in a UFL form: error against UFL; Newton iterations",
+        "{external_operator_error:.0e}; {external_operator_newton_iterations:.0f}",
+        "the law in UFL: {external_operator_newton_iterations:.0f}",
+    ),
+    (
+        "faults",
+        "faults brought about (kills, full disks, damaged and malicious files, leaks): survived; samples lost",
+        "{faults_survived} of {faults_tried}; {samples_lost}",
+        "",
+    ),
+    (
         "demo",
         "the whole demo, from sampling to verified designs: design error",
         "{demo_seconds:.0f} s; {design_error_verified:.2%}",
