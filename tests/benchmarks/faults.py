@@ -42,10 +42,10 @@ def brought_about(module: str, quick: bool) -> Iterator[dict[str, Any]]:
         with TemporaryDirectory() as folder:
             began = time.perf_counter()
             outcome = fault(Path(folder))
-            seconds = time.perf_counter() - began
+            seconds, note = time.perf_counter() - began, outcome.note.replace(f"{folder}/", "")
         values = {"survived": float(outcome.survived), "samples lost": outcome.lost, "time [s]": seconds}
         for quantity, value in values.items():
-            yield {"what": f"fault, {quantity}: {name}", "seed": None, "value": value, "note": outcome.note}
+            yield {"what": f"fault, {quantity}: {name}", "seed": None, "value": value, "note": note}
 
 
 def fault_module(fault: Any) -> str:
