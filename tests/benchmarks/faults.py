@@ -7,6 +7,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import importlib
 import subprocess
 import sys
 import time
@@ -32,12 +33,11 @@ def brought_about(module: str, quick: bool) -> Iterator[dict[str, Any]]:
     import fuzzing
     import kills
 
-    known = set(faults.FAULTS) if module not in {"kills", "fuzzing", "endurance"} else set()
-    __import__(module)
+    importlib.import_module(module)
     if not quick:
         kills.KILLS, fuzzing.INPUTS, endurance.SOLVES, endurance.MESHES = 8, 10_000, 1000, 100
     for name, fault in faults.FAULTS.items():
-        if name in known or fault_module(fault) != module:
+        if fault_module(fault) != module:
             continue
         with TemporaryDirectory() as folder:
             began = time.perf_counter()

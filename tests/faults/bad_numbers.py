@@ -34,6 +34,7 @@ def training(folder: Path) -> Outcome:
 def inputs(folder: Path) -> Outcome:
     """It is said where."""
     image = np.zeros((1, 8, 8))
+    good = image.copy()
     image[0, 2, 2] = NAN
     jobs.export(folder)
     model = jobs.OnnxModel(folder / "model.onnx")
@@ -43,9 +44,7 @@ def inputs(folder: Path) -> Outcome:
             "solver": refused(lambda: solver({"phase": image}), "phase", "NaN"),
             "mesher": refused(lambda: conforming_mesh(image[0]), "finite"),
             "ONNX": refused(lambda: model({"x": np.full((1, 3), NAN)}), "x", "NaN"),
-            "good input afterwards": Outcome(bool(np.isfinite(solver({"phase": image * 0 + 0.0})["stiffness"]).all()))
-            if not np.isnan(image * 0).any()
-            else Outcome(bool(np.isfinite(solver({"phase": np.zeros((1, 8, 8))})["stiffness"]).all())),
+            "good input afterwards": Outcome(bool(np.isfinite(solver({"phase": good})["stiffness"]).all())),
         }
     )
 

@@ -16,7 +16,6 @@ KILLS = 3
 
 def killed(job: str, folder: Path, delay: float) -> int:
     """Start a job as a process, kill it so many seconds after its first report; what it reported last."""
-    reported = 0
     command = [sys.executable, jobs.__file__, job, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         stream = process.stdout
