@@ -6,14 +6,18 @@ finds every square: print such a line before you trust a network. Run it with
 python examples/equal_area_shapes.py  (three minutes).
 """
 
+from pathlib import Path
+
 from genmech_fem.anomaly import DescriptorDistance, Detector, DiscriminatorScore, Reconstruction
 from genmech_fem.generative import GAN, Architecture, Autoencoder
 from genmech_fem.metrics import auroc, gaussian_kernel, median_distance, vendi_score
 from genmech_fem.microstructure import BasicShapes
+from genmech_fem.plotting import to_png
 from genmech_fem.training import Recipe, fit
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 POINTS, OTHERS = 32, ("square", "triangle", "cross")
 
@@ -34,8 +38,27 @@ def diversity(gan: GAN, real: torch.Tensor) -> float:
     return of_made / of_real
 
 
-def main(*, samples: int = 600, tested: int = 100, steps: int = 1500) -> dict[str, dict[str, float]]:
-    """Return the AUROC of each detector for each kind of shape, and the diversity of the GAN."""
+def picture(found: dict[str, dict[str, float]]) -> Figure:
+    """One shape of each kind, and below how well the detectors tell the odd ones from discs."""
+    figure = Figure(figsize=(8.0, 5.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.3))
+    for ax, kind in zip(above.subplots(1, 1 + len(OTHERS)), ("disc", *OTHERS), strict=True):
+        shape = images(kind.replace("disc", "circle"), 1, 2)[0, 0]
+        ax.imshow(shape.T, origin="lower", cmap="gray_r")
+        ax.set(xticks=[], yticks=[], title=f"{kind}, {shape.sum():.0f} pixels")
+    ax, names = below.subplots(), [name for name, row in found.items() if set(row) == set(OTHERS)]
+    for k, kind in enumerate(OTHERS):
+        ax.bar(np.arange(len(names)) + 0.25 * (k - 1), [found[name][kind] for name in names], 0.23, label=kind)
+    ax.axhline(0.5, color="k", ls=":", label="chance")
+    ax.set(ylim=(0.0, 1.05), ylabel="AUROC against discs [1]", xticks=range(len(names)), xticklabels=names)
+    below.legend(loc="outside right upper")
+    return figure
+
+
+def main(
+    folder: Path | None = None, *, samples: int = 600, tested: int = 100, steps: int = 1500
+) -> dict[str, dict[str, float]]:
+    """Return the AUROC of each detector for each kind of shape, and the diversity of the GAN; draw them in a folder."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     x, calibration, normal = (images("circle", n, seed) for seed, n in enumerate((samples, 100, tested)))
@@ -57,9 +80,12 @@ def main(*, samples: int = 600, tested: int = 100, steps: int = 1500) -> dict[st
         scores = detector.score(normal).numpy()
         found[name] = {kind: auroc(scores, detector.score(images(kind, tested, 3)).numpy()) for kind in OTHERS}
     found["diversity of the GAN"] = {"over that of discs": diversity(gan, normal)}
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "detectors.png").write_bytes(to_png(picture(found)))
     return found
 
 
 if __name__ == "__main__":
-    for name, row in main().items():
+    for name, row in main(Path("runs/equal_area_shapes")).items():
         print(name, ", ".join(f"{kind} {value:.3f}" for kind, value in row.items()))

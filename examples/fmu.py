@@ -16,6 +16,7 @@ from genmech_fem.datasets.torch import to_tensors
 from genmech_fem.export import to_onnx
 from genmech_fem.fields import ScalarSpec
 from genmech_fem.forward import FunctionModel
+from genmech_fem.plotting import to_png
 from genmech_fem.problems import Clamped, Dirichlet, hyperelasticity, lame
 from genmech_fem.runtime import Domain, Passport
 from genmech_fem.surrogates import Perceptron, TorchModel
@@ -25,6 +26,8 @@ import numpy as np
 import torch
 from dolfinx import mesh
 from fmpy import simulate_fmu
+from matplotlib.figure import Figure
+from matplotlib.tri import Triangulation
 from mpi4py import MPI
 from pythonfmu import FmuBuilder
 
@@ -85,6 +88,31 @@ def drive(rows: int) -> np.ndarray:
     return signals
 
 
+def picture(
+    cells: tuple[int, int], time: np.ndarray, path: np.ndarray, forces: dict[str, np.ndarray], inside: np.ndarray
+) -> Figure:
+    """The rubber where it is sheared most, and the forces (rows, 2) in time; grey where the FMU warns."""
+    figure = Figure(figsize=(10.0, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    energy = strain_energy(cells)
+    energy({"displacement": path[[np.abs(path[:, 0]).argmax()]]})
+    state = energy.problem.state
+    x, u = state.function_space.tabulate_dof_coordinates()[:, :2], state.x.array.reshape(-1, 2)
+    rubber = Triangulation(*x.T)
+    rubber.x, rubber.y = (x + u).T
+    shown = left.tripcolor(rubber, np.linalg.norm(u, axis=1), shading="gouraud")
+    left.triplot(rubber, color="k", lw=0.2)
+    left.set(aspect="equal", xlabel="x [mm]", ylabel="y [mm]", title="largest shear, by DOLFINx")
+    figure.colorbar(shown, ax=left, label="displacement [mm]", shrink=0.7)
+    right.fill_between(time, 0, 1, ~inside, color="0.85", transform=right.get_xaxis_transform(), label="FMU warns")
+    for k, name in enumerate(("shear", "pressure")):
+        right.plot(time, forces["FMU"][:, k], f"C{k}", label=f"{name}, FMU")
+        right.plot(time[::2], forces["DOLFINx"][::2, k], f"C{k}.", label=f"{name}, DOLFINx")
+    right.set(xlabel="time [s]", ylabel="force on the plate [N/mm]")
+    right.legend(fontsize=8)
+    return figure
+
+
 def main(
     folder: Path = Path("runs/fmu"),
     *,
@@ -128,6 +156,8 @@ def main(
         "step": 1000 * (middle - began) / rows,
         "solve": 1000 * (solved - middle) / rows,
     }
+    drawn = picture(cells, found["time"], path, {"FMU": force, "DOLFINx": expected}, inside)
+    (folder / "forces.png").write_bytes(to_png(drawn))
     print({name: float(f"{value:.3g}") for name, value in result.items()})
     return result
 

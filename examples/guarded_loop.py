@@ -17,6 +17,7 @@ from genmech_fem.design import CMAES, DesignResult, FieldTarget, minimize
 from genmech_fem.export import to_onnx
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec
 from genmech_fem.forward import ForwardModel
+from genmech_fem.plotting import to_png
 from genmech_fem.problems import Clamped, Traction, elasticity
 from genmech_fem.runtime import GuardedModel, OnnxModel
 from genmech_fem.surrogates import Perceptron, TorchModel
@@ -24,9 +25,13 @@ from genmech_fem.training import Recipe, fit
 
 import numpy as np
 import torch
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 
 NODES = (3, 2, 2)
 """Nodes of the modulus along the axes."""
+COARSE = Grid(NODES, (0, 0, 0), (1, 1, 1), "nodes")
 LOW, HIGH = 1.0, 10.0
 """Range of the modulus [GPa]."""
 
@@ -37,12 +42,11 @@ def block(cells: int) -> ProblemModel:
     conditions = Clamped(lambda x: np.isclose(x[0], 0.0)), Traction(lambda x: np.isclose(x[0], 1.0), (0.0, 0.0, -1e-3))
     problem = elasticity(domain, conditions)
     middles = problem.controls["youngs_modulus"].function_space.tabulate_dof_coordinates()
-    coarse = Grid(NODES, (0, 0, 0), (1, 1, 1), "nodes")
     moduli = ScalarSpec("moduli", int(np.prod(NODES)), "GPa")
     nodes = Grid((cells + 1,) * 3, (0, 0, 0), (1, 1, 1), "nodes")
     return ProblemModel(
         problem,
-        (LinearMap(moduli, "youngs_modulus", interpolation_matrix(coarse, middles)),),
+        (LinearMap(moduli, "youngs_modulus", interpolation_matrix(COARSE, middles)),),
         (sample_state(problem.state, FieldSpec("displacement", nodes, (3,), "m")),),
     )
 
@@ -82,18 +86,44 @@ def loop(model: ForwardModel, target: np.ndarray, *, calls: int, seed: int) -> t
     return found, time.process_time() - began
 
 
+def picture(blocks: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Moduli (12,) [GPa] on bent blocks, whose displacements (3, *nodes) [m] are enlarged."""
+    figure = Figure(figsize=(3.0 * len(blocks), 3.3), layout="constrained")
+    axes = figure.subplots(1, len(blocks), subplot_kw={"projection": "3d"})
+    colours = ScalarMappable(LogNorm(LOW, HIGH), "viridis")
+    largest = max(np.abs(displacement).max() for _, displacement in blocks.values())
+    for ax, (name, (moduli, displacement)) in zip(axes, blocks.items(), strict=True):
+        grid = Grid(displacement.shape[1:], (0, 0, 0), (1, 1, 1), "nodes")
+        shades = colours.to_rgba(interpolation_matrix(COARSE, grid.points()) @ moduli).reshape(*grid.shape, 4)
+        places = grid.points().T.reshape(displacement.shape) + 0.25 / largest * displacement
+        for axis, end in ((0, -1), (1, 0), (2, -1)):  # the faces that are seen
+            face = places.take(end, axis + 1)
+            ax.plot_surface(*face, facecolors=shades.take(end, axis), rstride=1, cstride=1, lw=0.2, edgecolor="0.3")
+        ax.view_init(22, -50)
+        ax.set(aspect="equal", title=name)
+        ax.set_axis_off()
+    figure.colorbar(colours, ax=axes, label="Young's modulus [GPa]", shrink=0.7, ticks=(1, 2, 5, 10), format="%g")
+    return figure
+
+
 def main(
-    *, cells: int = 12, labels: int = 200, seconds: float = 30.0, calls: int = 300, tolerance: float = 0.02
+    folder: Path | None = None,
+    *,
+    cells: int = 12,
+    labels: int = 200,
+    seconds: float = 30.0,
+    calls: int = 300,
+    tolerance: float = 0.02,
 ) -> dict[str, dict[str, float]]:
-    """Run the loop with solver, network and guarded network; print and return the rows."""
+    """Run the loop with solver, network and guarded network; print and return the rows, and draw them in a folder."""
     torch.set_num_threads(1)
     solver = block(cells)
     known, wanted = moduli(labels, 0), moduli(1, 1)
     target = solver(wanted)["displacement"][0]
-    with TemporaryDirectory() as folder:
-        network = trained(solver, known, solver(known), Path(folder) / "block.onnx", seconds=seconds, seed=0)
+    with TemporaryDirectory() as place:
+        network = trained(solver, known, solver(known), Path(place) / "block.onnx", seconds=seconds, seed=0)
     guarded = GuardedModel(network, solver, [ResidualGuard.around(solver, known, tolerance, steps=3)])
-    rows = {}
+    rows, blocks = {}, {"wanted": (wanted["moduli"][0], target)}
     for name, model in {"solver": solver, "network": network, "guarded network": guarded}.items():
         found, spent = loop(model, target, calls=calls, seed=0)
         truth = solver(found.design)
@@ -103,12 +133,19 @@ def main(
             "distance to the target [%]": 100 * float(FieldTarget(target, "displacement")(truth)[0]) ** 0.5,
             "error of the answer [%]": 100 * float(error),
         }
+        blocks[f"{name}\n{spent:.0f} s, {rows[name]['distance to the target [%]']:.1f} % off"] = (
+            found.design["moduli"][0],
+            truth["displacement"][0],
+        )
         print(name, {what: round(value, 3) for what, value in rows[name].items()})
     counts = guarded.counts
     print(f"{counts.accepted} answers accepted, {counts.polished} polished, {sum(counts.fallen_back.values())} solved")
     rows["guarded network"] |= {"solved": float(sum(counts.fallen_back.values())), "answers": float(counts.samples)}
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "blocks.png").write_bytes(to_png(picture(blocks)))
     return rows
 
 
 if __name__ == "__main__":
-    main()
+    main(Path("runs/guarded_loop"))

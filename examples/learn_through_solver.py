@@ -5,14 +5,18 @@ pixel -> DOLFINx -> displacements, and the loss compares displacements only. The
 stress, clamped on the left and pulled on the right. Run it with  python examples/learn_through_solver.py
 """
 
+from pathlib import Path
+
 from genmech_fem.adapters import ProblemModel, cell_values, sample_state
 from genmech_fem.adapters.torch import FEMLayer
 from genmech_fem.fields import FieldSpec, Grid
+from genmech_fem.plotting import to_png
 from genmech_fem.problems import Clamped, Traction, elasticity  # loads the wheel of DOLFINx: import it before dolfinx
 
 import numpy as np
 import torch
 from dolfinx import mesh
+from matplotlib.figure import Figure
 from mpi4py import MPI
 
 PIXELS = 3
@@ -32,8 +36,35 @@ def plate() -> ProblemModel:
     )
 
 
-def main(*, samples: int = 256, steps: int = 400) -> dict[str, float]:
-    """Return the median relative error of the modulus of unseen plates: of the network, and of the mean modulus."""
+def picture(truth: np.ndarray, found: np.ndarray, displacement: np.ndarray) -> Figure:
+    """True above found moduli (n, 3, 3) on plates as they were measured, enlarged, and all found over true ones."""
+    figure = Figure(figsize=(10.0, 4.2), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.5, 1.0))
+    axes, nodes = left.subplots(2, 4, sharex=True, sharey=True), np.linspace(0, 1, displacement.shape[-1])
+    for some, row, name in zip((truth, found), axes, ("true", "found"), strict=True):
+        row[0].set_ylabel(name)
+        for ax, modulus, u in zip(row, some, displacement, strict=False):
+            x, y = np.stack(np.meshgrid(nodes, nodes, indexing="ij")) + u
+            fine = np.repeat(np.repeat(modulus, 4, axis=0), 4, axis=1)[:8, :8]
+            shown = ax.pcolormesh(x, y, fine, vmin=1, vmax=6, ec="w", lw=0.2)
+            ax.set(aspect="equal", xticks=[], yticks=[])
+    left.colorbar(shown, ax=axes, label="Young's modulus [GPa]", extend="max")
+    ax = right.subplots()
+    ax.loglog(truth.ravel(), found.ravel(), ".", label="network")
+    ax.axhline(np.exp(1.0), color="C1", label="mean modulus")
+    ax.axline((1, 1), (2, 2), color="k", lw=0.8)
+    ax.set(
+        aspect="equal", xlabel="true modulus [GPa]", ylabel="found modulus [GPa]", title="pixels of 16 unseen plates"
+    )
+    ax.legend()
+    return figure
+
+
+def main(folder: Path | None = None, *, samples: int = 256, steps: int = 400) -> dict[str, float]:
+    """Return the median relative error of the modulus of unseen plates: of the network, and of the mean modulus.
+
+    With a folder, a picture of them goes there.
+    """
     torch.manual_seed(0)
     torch.set_num_threads(1)
     model, generator = plate(), np.random.default_rng(0)
@@ -58,10 +89,13 @@ def main(*, samples: int = 256, steps: int = 400) -> dict[str, float]:
     with torch.no_grad():
         found = (1 + network(features[samples:])).exp().unflatten(1, (PIXELS, PIXELS)).numpy()
     truth, mean = moduli[samples:], np.exp(1.0)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "plates.png").write_bytes(to_png(picture(truth, found, measured[samples:].numpy())))
     errors = {"network": found / truth - 1, "mean modulus": mean / truth - 1}
     return {name: float(np.median(np.abs(error))) for name, error in errors.items()}
 
 
 if __name__ == "__main__":
-    for name, error in main().items():
+    for name, error in main(Path("runs/learn_through_solver")).items():
         print(f"{name}: median error of the modulus {100 * error:.1f} %")

@@ -7,15 +7,18 @@ weights, its head alone, or low-rank updates. Run it with  python examples/pretr
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 from genmech_fem.adapters import Material, pixel_stiffness
 from genmech_fem.metrics import quantiles, relative_l2
 from genmech_fem.microstructure import GaussianRandomField, PeriodicFibres
+from genmech_fem.plotting import to_png
 from genmech_fem.surrogates import PropertySurrogate, labels_needed, learning_curve, low_rank, only
 from genmech_fem.training import Batch, Recipe, TorusSymmetries, Trainable, fit
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 POINTS = 32
 FAMILIES = {
@@ -52,7 +55,29 @@ def adapted(model: Trainable, way: str) -> Trainable:
     return model
 
 
+def picture(found: dict[str, dict[int, list[float]]]) -> Figure:
+    """A cell of either family, and the error over the number of labels for each way."""
+    figure = Figure(figsize=(9.0, 4.0), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.0, 2.4))
+    for ax, (family, (draw, _, _)), what in zip(
+        left.subplots(2), FAMILIES.items(), ("pretrained", "adapted"), strict=True
+    ):
+        ax.imshow(draw(np.random.default_rng(0))["phase"][0].T, origin="lower", cmap="gray_r")
+        ax.set(xticks=[], yticks=[], title=f"{what}: {family}")
+    ax = right.subplots()
+    for way, row in found.items():
+        errors = {labels: 100 * np.median(some) for labels, some in row.items()}
+        if 0 in errors:
+            ax.axhline(errors[0], color="k", ls=":", label=way)
+        else:
+            ax.loglog(*zip(*errors.items(), strict=True), "o-", label=way)
+    ax.set(xlabel="solved fibre cells", ylabel="median error of the stiffness [%]")
+    ax.legend()
+    return figure
+
+
 def main(
+    folder: Path | None = None,
     *,
     pretraining: int = 1000,
     labels: tuple[int, ...] = (8, 16, 32, 64, 128),
@@ -63,6 +88,7 @@ def main(
     """Return for each way the median relative error on unseen fibre cells, by number of labels, for each seed.
 
     Args:
+        folder: Where a picture is drawn, if anywhere.
         pretraining: Solved random fields.
         labels: Numbers of solved fibre cells to learn from.
         tested: Fibre cells that are judged.
@@ -104,11 +130,14 @@ def main(
         found[way] = {}
         for point in learning_curve(make, data, labels, recipe, score, seeds=seeds, augment=SYMMETRIES):
             found[way].setdefault(point.labels, []).append(point.score)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "labels.png").write_bytes(to_png(picture(found)))
     return found
 
 
 if __name__ == "__main__":
-    found = main()
+    found = main(Path("runs/pretrain_and_adapt"))
     scratch = {labels: errors[0] for labels, errors in found["from nothing"].items()}
     for way, row in found.items():
         curve = {labels: errors[0] for labels, errors in row.items()}

@@ -14,12 +14,14 @@ from genmech_fem.fields import FieldSpec, ScalarSpec
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.tempo_gan import TempoGAN, flicker, temporal_error
 from genmech_fem.microstructure import PeriodicFibres, phase_grid
+from genmech_fem.plotting import to_png
 from genmech_fem.problems import Source, TimeSteps, transient_heat  # loads the wheel of DOLFINx: before dolfinx
 from genmech_fem.training import Recipe, fit, save_model
 
 import numpy as np
 import torch
 from dolfinx import mesh
+from matplotlib.figure import Figure
 from mpi4py import MPI
 
 POINTS, FACTOR, STEPS, SOURCES = 32, 8, 12, 8
@@ -77,12 +79,30 @@ def figures(fine: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
     }
 
 
+def picture(rows: dict[str, torch.Tensor]) -> Figure:
+    """Every third frame of sequences (frames, 1, nx, ny), one below the other, in the colours of the last one."""
+    frames = range(2, STEPS, 3)
+    figure = Figure(figsize=(1.9 * len(frames) + 0.9, 1.9 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), len(frames))
+    limit = float(list(rows.values())[-1].max())
+    for line, (name, sequence) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(name)
+        for ax, frame in zip(line, frames, strict=True):
+            shown = ax.imshow(sequence[frame, 0].T, origin="lower", cmap="inferno", vmin=0, vmax=limit)
+            ax.set(xticks=[], yticks=[])
+    for ax, frame in zip(axes[0], frames, strict=True):
+        ax.set_title(f"{0.01 * (frame + 1):.2f} s")
+    figure.colorbar(shown, ax=axes, label="temperature [K]", shrink=0.5)
+    return figure
+
+
 def main(folder: str | Path, *, samples: int = 256, steps: int = 600, seed: int = 0) -> dict[str, dict[str, float]]:
     """Return the figures of unseen sequences for bilinear interpolation, frame by frame, and tempoGAN."""
     torch.set_num_threads(1)
     data, unseen = sequences(samples, 0), sequences(32, 1)
     coarse, truth = unseen["coarse"].flatten(0, 1), unseen["x"]
     bilinear = torch.nn.functional.interpolate(coarse, scale_factor=FACTOR, mode="bilinear")
+    shown = {"coarse": unseen["coarse"][0], "bilinear": bilinear.reshape(truth.shape)[0]}
     found = {"bilinear": figures(bilinear.reshape(truth.shape), truth)}
     for name, temporal in (("frame by frame", 0.0), ("tempoGAN", 1.0)):
         torch.manual_seed(seed)
@@ -93,7 +113,9 @@ def main(folder: str | Path, *, samples: int = 256, steps: int = 600, seed: int 
                 print(f"{name}: step {progress.step} of {steps}, {progress.seconds_left:.0f} s left")
         save_model(model, Path(folder) / f"{name}.safetensors")
         with torch.no_grad():
-            found[name] = figures(model.refine(coarse).reshape(truth.shape), truth)
+            fine = model.refine(coarse).reshape(truth.shape)
+        found[name], shown[name] = figures(fine, truth), fine[0]
+    (Path(folder) / "frames.png").write_bytes(to_png(picture({**shown, "DOLFINx": truth[0]})))
     return found
 
 

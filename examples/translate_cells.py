@@ -11,6 +11,7 @@ from pathlib import Path
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.cycle_gan import CycleGAN
 from genmech_fem.microstructure import PeriodicFibres
+from genmech_fem.plotting import images, to_png
 from genmech_fem.training import Recipe, TorusSymmetries, fit, save_model
 
 import numpy as np
@@ -48,11 +49,20 @@ def main(folder: str | Path, *, samples: int = 256, steps: int = 400, seed: int 
             print(f"step {progress.step} of {steps}, {progress.seconds_left:.0f} s left")
     save_model(model, Path(folder) / "cycle_gan.safetensors")
     pixels, smooth = cells(range(100_000, 100_064))
+    made = {"smooth": model.translate(pixels), "pixels": model.translate(smooth, "a")}
+    rows = {
+        "pixels": pixels,
+        "made smooth": made["smooth"],
+        "true smooth": smooth,
+        "made pixels": made["pixels"],
+    }
+    shown, titles = [list(row[:6, 0].numpy()) for row in rows.values()], [[name] * 6 for name in rows]
+    (Path(folder) / "cells.png").write_bytes(to_png(images(shown, titles, colours="gray_r", limits=(0, 1))))
     return {
         "nothing done": error(pixels, smooth),
         "best threshold": min(error((smooth > level).float(), pixels) for level in np.linspace(0.2, 0.8, 61)),
-        "pixels to smooth": error(model.translate(pixels), smooth),
-        "smooth to pixels": error(model.translate(smooth, "a"), pixels),
+        "pixels to smooth": error(made["smooth"], smooth),
+        "smooth to pixels": error(made["pixels"], pixels),
         "cycle": float(model.cycle_error(pixels).mean()),
     }
 

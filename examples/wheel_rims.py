@@ -29,12 +29,12 @@ from genmech_fem.design import (
     inverse_design,
     topology_optimization,
 )
-from genmech_fem.design.aesthetics import Similarity
 from genmech_fem.design.connectivity import Connected
 from genmech_fem.design.diversity import Diversity
 from genmech_fem.design.inverse import Acceptance
 from genmech_fem.design.manufacturability import MinimumFeature
 from genmech_fem.design.novelty import Novelty
+from genmech_fem.design.similarity import Similarity
 from genmech_fem.fields import Arrays, FieldSpec, take
 from genmech_fem.forward import ForwardModel, FunctionModel, compose
 from genmech_fem.generative import VAE, Architecture

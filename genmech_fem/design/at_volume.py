@@ -74,11 +74,11 @@ class AtVolume:
         return self.linearize(inputs)[0]
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
-        """Exact gradients; the threshold's is that of the implicit function theorem."""
+        """Gradients of ``sum(cotangents * outputs)``; the threshold's is that of the implicit function theorem."""
         return self.linearize(inputs)[1](cotangents)
 
     def linearize(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], Callable[[Arrays], dict[str, np.ndarray]]]:
-        """Densities, and the function from cotangents to gradients."""
+        """Densities (batch, *grid), and the function from cotangents of these to gradients."""
         arrays = check(inputs, self.inputs)
         x = self._of_free(arrays[self.field.name]).astype(np.float64)
         x = self.beta * (x - x.mean(axis=1, keepdims=True))

@@ -1,7 +1,6 @@
-"""Designs made of a few bodies with smooth edges: bars and ellipses, by their geometry.
+"""Designs made of a few bodies with smooth edges, by the geometry of these: what all kinds of bodies have in common.
 
-Bars projected onto a grid: Norato, Bell and Tortorelli (2015), doi:10.1016/j.cma.2015.05.005. Moving bodies as
-design variables: Guo, Zhang and Zhong (2014), doi:10.1115/1.4027609.
+Guo, Zhang and Zhong (2014), doi:10.1115/1.4027609.
 """
 
 from abc import ABC, abstractmethod
@@ -12,10 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, check
 
-_TINY = 1e-60
+TINY = 1e-60
+"""Least number to divide by, in place of 0."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ class Bodies(ABC):
         return self.linearize(inputs)[0]
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
-        """Exact gradients."""
+        """Gradient of ``sum(cotangents * outputs)`` by the parameters."""
         return self.linearize(inputs)[1](cotangents)
 
     def linearize(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], Callable[[Arrays], dict[str, np.ndarray]]]:
-        """Field, and the function from cotangents to gradients."""
+        """Field (batch, *grid), and the function from cotangents of it to gradients."""
         parameters = check(inputs, self.inputs)["parameters"].astype(np.float64)
         rows = parameters.reshape(len(parameters), self.count, -1)
         shapes, alpha = (rows[..., :-1], rows[..., -1:]) if self.existence else (rows, np.ones((*rows.shape[:2], 1)))
@@ -130,77 +129,6 @@ class Bodies(ABC):
     @property
     def _corners(self) -> tuple[np.ndarray, np.ndarray]:
         return np.array(self.grid.lower), np.array(self.grid.upper)
-
-
-@dataclass(frozen=True)
-class Bars(Bodies):
-    """Bars with round ends, on a grid of 2 or 3 dimensions, to the field ``density``.
-
-    The columns of a bar are the two end points, axis by axis, and the thickness [length], the diameter of its
-    ends: in 2D ``x0, y0, x1, y1, thickness[, existence]``.
-    """
-
-    out: ClassVar[str] = "density"
-    dimensions: ClassVar[tuple[int, ...]] = (2, 3)
-
-    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
-        lower, upper = self._corners
-        return np.array([*lower, *lower, self.edge]), np.array([*upper, *upper, max(min(upper - lower) / 2, self.edge)])
-
-    def _distance(self, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        d = self.grid.dimension
-        columns = np.moveaxis(shapes, -1, 0)[..., None]
-        start, thickness = columns[:d], columns[-1]
-        axis, offset = columns[d : 2 * d] - start, self._points - start
-        t = np.clip((offset * axis).sum(axis=0) / np.maximum((axis**2).sum(axis=0), _TINY), 0, 1)
-        away = offset - t * axis
-        distance = np.sqrt((away**2).sum(axis=0))
-        normal = away / np.maximum(distance, _TINY)
-        jacobian = np.stack([*((t - 1) * normal), *(-t * normal), np.full_like(t, -0.5)], axis=2)
-        return distance - thickness / 2, jacobian
-
-
-@dataclass(frozen=True)
-class Ellipses(Bodies):
-    r"""Elliptic inclusions on a grid of 2 dimensions to the field ``phase``.
-
-    The columns of an ellipse are ``x, y, a, b, angle[, existence]``: its centre and semi-axes [length] and the angle
-    from the x axis to the semi-axis a [rad]. With :math:`q = (u/a)^2 + (v/b)^2` along the axes, the distance is
-    :math:`(q - 1) / |\nabla q|`, which is exact to first order at the edge and smooth at the centre.
-
-    Args:
-        periodic: Whether the grid is a periodic cell: of each ellipse the nearest image counts.
-    """
-
-    out: ClassVar[str] = "phase"
-    dimensions: ClassVar[tuple[int, ...]] = (2,)
-    _: KW_ONLY
-    periodic: bool = True
-
-    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
-        lower, upper = self._corners
-        largest = max(0.45 * min(upper - lower), self.edge)  # a larger one would touch its own image
-        return np.array([*lower, *[self.edge] * 2, -np.pi]), np.array([*upper, largest, largest, np.pi])
-
-    def _distance(self, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x, y, a, b, angle = np.moveaxis(shapes, -1, 0)[..., None]
-        if not (shapes[..., 2:4] > 0).all():
-            raise ContractError(
-                f"Ellipses: expected positive semi-axes, got {min(a.min(), b.min()):g}: keep to the bounds"
-            )
-        dx, dy = self._points[0] - x, self._points[1] - y
-        if self.periodic:
-            width, height = np.subtract(*reversed(self._corners))
-            dx, dy = dx - width * np.round(dx / width), dy - height * np.round(dy / height)
-        cos, sin = np.cos(angle), np.sin(angle)
-        u, v = cos * dx + sin * dy, cos * dy - sin * dx
-        steep = np.maximum(np.sqrt((u / a**2) ** 2 + (v / b**2) ** 2), _TINY)
-        distance = ((u / a) ** 2 + (v / b) ** 2 - 1) / (2 * steep)
-        bent = distance / steep**2
-        by_u, by_v = u / a**2 * (1 / steep - bent / a**2), v / b**2 * (1 / steep - bent / b**2)
-        by_a, by_b = u**2 / a**3 * (2 * bent / a**2 - 1 / steep), v**2 / b**3 * (2 * bent / b**2 - 1 / steep)
-        by_place = sin * by_v - cos * by_u, -sin * by_u - cos * by_v
-        return distance, np.stack([*by_place, by_a, by_b, by_u * v - by_v * u], axis=2)
 
 
 def _products_of_others(factors: np.ndarray) -> np.ndarray:

@@ -6,13 +6,12 @@ doi:10.48550/arXiv.2310.20708.
 
 import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
 
 from genmech_fem.design.search import Search, Space
-from genmech_fem.errors import MissingExtraError
+from genmech_fem.errors import require
 
 _NOISE = 1e-5
 """Variance of the noise over that of the answers: models repeat themselves, and an estimated noise hides optima."""
@@ -49,8 +48,7 @@ class Bayesian:
         Raises:
             MissingExtraError: The package botorch is not installed.
         """
-        if find_spec("botorch") is None:
-            raise MissingExtraError("botorch", "bayesian")
+        require("botorch", "bayesian")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of torch, for its use by linear_operator
             import botorch  # noqa: F401

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from genmech_fem.design.objectives import Objective
+from genmech_fem.design.objectives import Objective, value_and_gradient
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays
 
@@ -52,7 +52,15 @@ class Constraint:
 
     def gradient(self, arrays: Arrays) -> Arrays:
         """Derivative of the sum of the violations."""
-        return {name: self._factor * slope for name, slope in self.term.gradient(arrays).items()}
+        return self._scaled(self.term.gradient(arrays))
+
+    def value_and_gradient(self, arrays: Arrays) -> tuple[np.ndarray, Arrays]:
+        """Relative violations (batch,) and their derivative."""
+        value, gradient = value_and_gradient(self.term, arrays)
+        return self._factor * (value - self.limit), self._scaled(gradient)
+
+    def _scaled(self, gradient: Arrays) -> Arrays:
+        return {name: self._factor * slope for name, slope in gradient.items()}
 
 
 def check_constraints(constraints: Sequence[Constraint]) -> None:

@@ -1,5 +1,6 @@
 """Design variables on a grid made into densities and moduli: filter, projection, passive cells, interpolation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,29 +62,41 @@ class Densities:
 
     def density(self, variables: np.ndarray) -> np.ndarray:
         """Densities (batch, *grid) of variables (batch, *grid)."""
+        return self._made(self.filter(variables))
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Densities and moduli of variables."""
+        return self.linearize(inputs)[0]
+
+    def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
+        """What the optimiser takes for the gradient of ``sum(cotangents * outputs)``."""
+        return self.linearize(inputs)[1](cotangents)
+
+    def linearize(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], Callable[[Arrays], dict[str, np.ndarray]]]:
+        """Densities and moduli (batch, *grid), and the function from cotangents of these to the gradient of `vjp`."""
+        variables, modulus = check(inputs, self.inputs)["variables"], self.outputs[1].name
         smooth = self.filter(variables)
+        density = self._made(smooth)
+
+        def pull_back(cotangents: Arrays) -> dict[str, np.ndarray]:
+            gradient = np.zeros(variables.shape)
+            if "density" in cotangents:
+                gradient += self.filter.pull_back(self._by_smooth(smooth, cotangents["density"]))
+            if modulus in cotangents:
+                slope = self._by_smooth(smooth, cotangents[modulus] * self.interpolation.derivative(density))
+                gradient += self.filter.sensitivity(variables, slope)
+            return {"variables": gradient}
+
+        return {"density": density, modulus: self.interpolation(density)}, pull_back
+
+    def _made(self, smooth: np.ndarray) -> np.ndarray:
+        """Densities of smooth ones."""
         made = smooth if self.projection is None else self.projection(smooth)
         made = made if self.solid is None else np.where(self.solid, 1.0, made)
         return made if self.void is None else np.where(self.void, 0.0, made)
 
-    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Densities and moduli of variables."""
-        density = self.density(check(inputs, self.inputs)["variables"])
-        return {"density": density, self.outputs[1].name: self.interpolation(density)}
-
-    def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
-        """What the optimiser takes for the gradient of ``sum(cotangents * outputs)``."""
-        variables = check(inputs, self.inputs)["variables"]
-        gradient = np.zeros(variables.shape)
-        if "density" in cotangents:
-            gradient += self.filter.pull_back(self._smooth(variables, cotangents["density"]))
-        if self.outputs[1].name in cotangents:
-            slope = cotangents[self.outputs[1].name] * self.interpolation.derivative(self.density(variables))
-            gradient += self.filter.sensitivity(variables, self._smooth(variables, slope))
-        return {"variables": gradient}
-
-    def _smooth(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def _by_smooth(self, smooth: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Derivative by the smooth densities from that by the densities."""
         for mask in (self.solid, self.void):
             gradient = gradient if mask is None else np.where(mask, 0.0, gradient)
-        return gradient if self.projection is None else gradient * self.projection.derivative(self.filter(variables))
+        return gradient if self.projection is None else gradient * self.projection.derivative(smooth)

@@ -9,7 +9,8 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
-from genmech_fem.design.features import Pull, density, features_of
+from genmech_fem.design.density_field import Pull, density
+from genmech_fem.design.features import features_of
 from genmech_fem.fields import Arrays
 from genmech_fem.forward import DifferentiableForwardModel
 from genmech_fem.metrics import vendi_score

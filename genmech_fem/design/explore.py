@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from genmech_fem.design.constraints import Constraint, check_constraints
-from genmech_fem.design.evaluator import Answer, Bounds, Evaluator
+from genmech_fem.design.evaluator import Answer, Evaluator
 from genmech_fem.design.loop import TOLERANCE, Progress, drive, violations
 from genmech_fem.design.map_elites import cell_numbers, check_cells
 from genmech_fem.design.objectives import Objective
-from genmech_fem.design.search import Optimizer, Space, nondominated
+from genmech_fem.design.search import Optimizer, nondominated
+from genmech_fem.design.vectors import Bounds, Vectors
 from genmech_fem.errors import ContractError, GenmechError
-from genmech_fem.fields import Arrays, check, take
+from genmech_fem.fields import Arrays, take
 from genmech_fem.forward import ForwardModel
 
 
@@ -40,17 +41,20 @@ class Archive:
     stopped: GenmechError | KeyboardInterrupt | None
 
     def front(self) -> tuple[Arrays, np.ndarray]:
-        """Designs that no other one beats in all objectives, and their values, sorted by the first."""
+        """Designs that no other one beats in all objectives, and their values (front, objectives), by the first."""
         rows = np.flatnonzero(nondominated(self.values))
         rows = rows[np.argsort(self.values[rows, 0], kind="stable")]
         return take(self.designs, rows), self.values[rows]
 
     def elites(self, ranges: Sequence[tuple[float, float]], cells: Sequence[int]) -> tuple[Arrays, np.ndarray]:
-        """Best design by the first objective in each cell of a grid over the others, and their values, by cell.
+        """Best design by the first objective in each cell of a grid over the others.
 
         Args:
             ranges: Least and largest value of each of the other objectives; designs outside are left out.
             cells: Number of cells along each.
+
+        Returns:
+            The designs in the order of the cells, and their values (elites, objectives).
 
         Raises:
             ContractError: There are not as many ranges and cells as other objectives.
@@ -99,13 +103,11 @@ def explore(
         ValueError: As of `minimize`.
     """
     check_constraints(constraints)
+    vectors, kept = Vectors(model.inputs), _All()
+    space = vectors.space(start, bounds, constraints=len(constraints), objectives=len(objectives))
     evaluator = Evaluator(model, objectives, constraints, gradients=optimizer.gradients)
-    lower, upper = evaluator.limits(bounds or {})
-    first = np.clip(evaluator.join(check(start, model.inputs, "start")), lower, upper)
-    space = Space(first, lower, upper, len(constraints), len(objectives))
-    kept = _All()
     course = drive(optimizer.search(space), evaluator, kept, iterations=iterations, journal=journal, progress=progress)
-    designs, values = evaluator.split(np.concatenate(kept.designs)), np.concatenate(kept.values)
+    designs, values = vectors.split(np.concatenate(kept.designs)), np.concatenate(kept.values)
     return Archive(designs, values, course.history, course.evaluations, course.failures, course.message, course.stopped)
 
 

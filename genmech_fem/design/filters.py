@@ -87,7 +87,7 @@ class DensityFilter:
         return self._times(self._transposed, gradient)
 
     def sensitivity(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The exact derivative, `pull_back`."""
+        """The exact derivative (batch, *grid), `pull_back`."""
         del variables
         return self.pull_back(gradient)
 
@@ -127,9 +127,9 @@ class SensitivityFilter:
         return variables
 
     def pull_back(self, gradient: np.ndarray) -> np.ndarray:
-        """The gradient."""
+        """The gradient (batch, *grid)."""
         return gradient
 
     def sensitivity(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Weighted mean of x dc/dx around each point, divided by x."""
+        """Weighted mean (batch, *grid) of x dc/dx around each point, divided by x."""
         return self._smooth(variables * gradient) / np.maximum(_LEAST_DENSITY, variables)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from genmech_fem.design.evaluator import Answer, Evaluator
 from genmech_fem.design.search import Evaluation
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import ContractError, DatasetError
 
-_PART = "evaluation.part"
 _SAME = 1e-6
 _SCALED = ("values", "gradients", "jacobians")
 
@@ -39,7 +39,7 @@ class Journal:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         for file in sorted(self._folder.iterdir()):
-            if file.name != _PART and not re.fullmatch(r"\d{6,}\.safetensors", file.name):
+            if file.suffix != ".part" and not re.fullmatch(r"\d{6,}\.safetensors", file.name):
                 raise self._foreign(file)
         self._written = 0
 
@@ -67,13 +67,8 @@ class Journal:
         parts = {field.name: getattr(answer.evaluation, field.name) for field in fields(Evaluation)}
         arrays = {"designs": answer.designs, "solved": answer.solved, **parts}
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
-        part = self._folder / _PART
-        try:
-            save_file(whole, part, {"failures": json.dumps(answer.failures), "samples": str(answer.samples)})
-        except SafetensorError as error:
-            part.unlink(missing_ok=True)
-            raise OSError(f"{self._folder}: the journal cannot be written: {error}") from error
-        part.replace(self._file(self._written))
+        told = {"failures": json.dumps(answer.failures), "samples": str(answer.samples)}
+        write_atomic(self._file(self._written), save(whole, told), sync=False)
         self._written += 1
 
     def _read(self, file: Path) -> Answer:

@@ -125,5 +125,5 @@ def violations(evaluation: Evaluation) -> np.ndarray:
 
 
 def best(values: np.ndarray, broken: np.ndarray) -> int:
-    """Number of the design of least violation beyond the tolerance, and of these the one of least value."""
+    """Number of the design of least violation `broken` (batch,) beyond the tolerance, of these that of least value."""
     return int(np.lexsort((values, np.maximum(broken - TOLERANCE, 0.0)))[0])

@@ -5,11 +5,12 @@ doi:10.1007/s00158-013-0938-8.
 """
 
 from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import binary_dilation, binary_erosion, convolve
 
-from genmech_fem.design.features import SOLID, Pull, density
+from genmech_fem.design.density_field import SOLID, Pull, cell_mean, density
 from genmech_fem.fields import Arrays
 
 
@@ -51,27 +52,25 @@ class MinimumFeature:
     def __call__(self, arrays: Arrays) -> np.ndarray:
         """Mean squared change by opening and by closing (batch,)."""
         x = density(arrays, self.name)
-        change = self._opened(x)[0] ** 2 + self._opened(1 - x)[0] ** 2
-        return change.reshape(len(x), -1).mean(axis=1)
+        return cell_mean(self._opened(x)[0] ** 2 + self._opened(1 - x)[0] ** 2)
 
     def gradient(self, arrays: Arrays) -> Arrays:
         """Derivative by the density."""
+        return self.value_and_gradient(arrays)[1]
+
+    def value_and_gradient(self, arrays: Arrays) -> tuple[np.ndarray, Arrays]:
+        """Value (batch,) and gradient (batch, *grid), which share their openings."""
         x = density(arrays, self.name)
         (solid, from_solid), (void, from_void) = self._opened(x), self._opened(1 - x)
-        return {self.name: 2 / x[0].size * (from_solid(solid) - from_void(void))}
+        slope = 2 / x[0].size * (from_solid(solid) - from_void(void))
+        return cell_mean(solid**2 + void**2), {self.name: slope}
 
     def measure(self, arrays: Arrays) -> np.ndarray:
         """Share of the cells that the binary opening or closing with the disc changes (batch,)."""
         solid = density(arrays, self.name) > SOLID
-        disc = self._disc(solid.ndim - 1)
+        disc = _disc(self.radius, self.spacing, solid.ndim - 1)
         changed = (solid & ~_opening(solid, disc)) | (~solid & ~_opening(~solid, disc))
-        return changed.reshape(len(solid), -1).mean(axis=1)
-
-    def _disc(self, dimension: int) -> np.ndarray:
-        """The cells of the disc, with an axis for the batch."""
-        reach = int(self.radius / self.spacing + 1e-9)
-        square = sum(np.meshgrid(*[np.arange(-reach, reach + 1) ** 2] * dimension, indexing="ij"))
-        return np.asarray(square * self.spacing**2 <= self.radius**2 * (1 + 1e-9))[None]
+        return cell_mean(changed)
 
     def _opened(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """What the opening takes away (batch, *grid), and the transpose of its derivative."""
@@ -81,8 +80,8 @@ class MinimumFeature:
 
     def _dilated(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """Smooth maximum over the disc around each cell, and the transpose of its derivative."""
-        disc = self._disc(x.ndim - 1).astype(float)
-        count = convolve(np.ones_like(x[:1]), disc, mode="constant")
+        disc = _disc(self.radius, self.spacing, x.ndim - 1).astype(float)
+        count = _count(self.radius, self.spacing, x.shape[1:])
         exponential = np.exp(self.sharpness * x)
         total = convolve(exponential, disc, mode="constant")
         maximum = np.log(total / count) / self.sharpness
@@ -91,3 +90,17 @@ class MinimumFeature:
 
 def _opening(solid: np.ndarray, disc: np.ndarray) -> np.ndarray:
     return binary_dilation(binary_erosion(solid, disc, border_value=1), disc)
+
+
+@lru_cache(maxsize=4)
+def _disc(radius: float, spacing: float, dimension: int) -> np.ndarray:
+    """The cells of the disc, with an axis for the batch."""
+    reach = int(radius / spacing + 1e-9)
+    square = sum(np.meshgrid(*[np.arange(-reach, reach + 1) ** 2] * dimension, indexing="ij"))
+    return np.asarray(square * spacing**2 <= radius**2 * (1 + 1e-9))[None]
+
+
+@lru_cache(maxsize=4)
+def _count(radius: float, spacing: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Number of the cells of the disc around each cell that are on the grid (1, *grid)."""
+    return convolve(np.ones((1, *shape)), _disc(radius, spacing, len(shape)).astype(float), mode="constant")

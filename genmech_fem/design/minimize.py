@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from genmech_fem.design.constraints import Constraint, check_constraints
-from genmech_fem.design.evaluator import Answer, Bounds, Evaluator
+from genmech_fem.design.evaluator import Answer, Evaluator
 from genmech_fem.design.loop import Progress, best, drive, violations
 from genmech_fem.design.objectives import Objective
-from genmech_fem.design.search import Optimizer, Space
+from genmech_fem.design.search import Optimizer
+from genmech_fem.design.vectors import Bounds, Vectors
 from genmech_fem.design.verification import Candidates, inputs_of, verify
 from genmech_fem.errors import GenmechError
-from genmech_fem.fields import Arrays, check, take
+from genmech_fem.fields import Arrays, take
 from genmech_fem.forward import ForwardModel
 from genmech_fem.runtime import Guard
 
@@ -121,19 +122,17 @@ def minimize(
         ValueError: No iteration is asked for.
     """
     check_constraints(constraints)
-    arrays = check(start, model.inputs, "start")
+    vectors, kept = Vectors(model.inputs), _Best()
+    space = vectors.space(start, bounds, constraints=len(constraints))
     evaluator = Evaluator(model, (objective,), constraints, gradients=optimizer.gradients)
-    first, kept = evaluator.join(arrays), _Best()
-    lower, upper = evaluator.limits(bounds or {})
-    space = Space(np.clip(first, lower, upper), lower, upper, len(constraints))
     course = drive(optimizer.search(space), evaluator, kept, iterations=iterations, journal=journal, progress=progress)
-    design = evaluator.split(kept.x[None])
+    design = vectors.split(kept.x[None])
     return DesignResult(
         design,
         kept.outputs or model(design),
         kept.value,
         kept.violation,
-        evaluator.split(kept.last),
+        vectors.split(kept.last),
         course.history,
         course.evaluations,
         course.failures,

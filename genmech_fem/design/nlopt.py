@@ -1,14 +1,13 @@
 """Moving asymptotes, of the package nlopt: Svanberg (2002), doi:10.1137/S1052623499362822."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import ClassVar
 
 import numpy as np
 
 from genmech_fem.design.callbacks import Ask, LastAnswer, called_back
 from genmech_fem.design.search import Search, Space, given
-from genmech_fem.errors import MissingExtraError
+from genmech_fem.errors import require
 
 _PENALTIES = (1e2, 1e4, 1e6, 1e8)
 """Of a violation, in terms of the ratio of the gradients; the next is tried where constraints stay broken."""
@@ -48,8 +47,7 @@ class MMA:
         Raises:
             MissingExtraError: The package nlopt is not installed.
         """
-        if find_spec("nlopt") is None:
-            raise MissingExtraError("nlopt", "nlopt")
+        require("nlopt", "nlopt")
         start = space.single("MMA")
 
         def run(ask: Ask) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import logsumexp, softmax
 
-from genmech_fem.design.features import Pull, density, features_of
+from genmech_fem.design.density_field import Pull, density
+from genmech_fem.design.features import features_of
 from genmech_fem.fields import Arrays
 from genmech_fem.forward import DifferentiableForwardModel
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_dilation, convolve, generate_binary_structure
 
-from genmech_fem.design.features import SOLID, Pull, density
+from genmech_fem.design.density_field import SOLID, Pull, cell_mean, density
 from genmech_fem.fields import Arrays
 from genmech_fem.microstructure.images import check_axis
 
@@ -40,23 +40,39 @@ class PrintFilter:
         Raises:
             ValueError: The grid has no such axis.
         """
-        return np.moveaxis(_printed(self.layers(x)), 0, self.axis + 1)
+        return self.linearize(x)[0]
 
     def pull_back(self, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Exact derivative by the densities (batch, *grid) from that by the printed ones."""
-        layers, slope = self.layers(x), self.layers(gradient).astype(float)
-        printed = _printed(layers)
-        for k in range(len(layers) - 1, 0, -1):
-            support, back = _support(printed[k - 1])
-            tilt = _tilt(layers[k], support)
-            slope[k - 1] += back(slope[k] * (1 + tilt) / 2)
-            slope[k] *= (1 - tilt) / 2
-        return np.moveaxis(slope, 0, self.axis + 1)
+        return self.linearize(x)[1](gradient)
+
+    def linearize(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
+        """Printed densities (batch, *grid), and the transpose of their derivative."""
+        layers = self.layers(x).astype(float)
+        printed, supports = layers.copy(), []
+        for k in range(1, len(layers)):
+            support, _ = found = _support(printed[k - 1])
+            printed[k] = (layers[k] + support - _distance(layers[k], support) + SMOOTHING**0.5) / 2
+            supports.append(found)
+
+        def pull_back(gradient: np.ndarray) -> np.ndarray:
+            slope = self.layers(gradient).astype(float)
+            for k in range(len(layers) - 1, 0, -1):
+                support, back = supports[k - 1]
+                tilt = (layers[k] - support) / _distance(layers[k], support)
+                slope[k - 1] += back(slope[k] * (1 + tilt) / 2)
+                slope[k] *= (1 - tilt) / 2
+            return self._grid(slope)
+
+        return self._grid(printed), pull_back
 
     def layers(self, x: np.ndarray) -> np.ndarray:
         """Layers (n, batch, *plane) of an array (batch, *grid), the lowest first."""
         check_axis(self.axis, x)
         return np.moveaxis(x, self.axis + 1, 0)
+
+    def _grid(self, layers: np.ndarray) -> np.ndarray:
+        return np.moveaxis(layers, 0, self.axis + 1)
 
 
 @dataclass(frozen=True)
@@ -74,14 +90,18 @@ class Overhang:
     def __call__(self, arrays: Arrays) -> np.ndarray:
         """Mean squared difference to the printed density (batch,)."""
         x = density(arrays, self.name)
-        lost = x - PrintFilter(self.axis)(x)
-        return (lost**2).reshape(len(x), -1).mean(axis=1)
+        return cell_mean((x - PrintFilter(self.axis)(x)) ** 2)
 
     def gradient(self, arrays: Arrays) -> Arrays:
         """Derivative by the density."""
-        x, printer = density(arrays, self.name), PrintFilter(self.axis)
-        slope = 2 / x[0].size * (x - printer(x))
-        return {self.name: slope - printer.pull_back(x, slope)}
+        return self.value_and_gradient(arrays)[1]
+
+    def value_and_gradient(self, arrays: Arrays) -> tuple[np.ndarray, Arrays]:
+        """Value (batch,) and gradient (batch, *grid), which share the printed density."""
+        x = density(arrays, self.name)
+        printed, pull_back = PrintFilter(self.axis).linearize(x)
+        slope = 2 / x[0].size * (x - printed)
+        return cell_mean((x - printed) ** 2), {self.name: slope - pull_back(slope)}
 
     def measure(self, arrays: Arrays) -> np.ndarray:
         """Share of the solid cells that no chain of solid supporters joins to the base plate (batch,); 0 if none is."""
@@ -98,17 +118,9 @@ def _supporters(dimension: int) -> np.ndarray:
     return generate_binary_structure(dimension, 1)[None]
 
 
-def _printed(layers: np.ndarray) -> np.ndarray:
-    printed = layers.astype(float)
-    for k in range(1, len(layers)):
-        x, support = layers[k], _support(printed[k - 1])[0]
-        printed[k] = (x + support - np.sqrt((x - support) ** 2 + SMOOTHING) + SMOOTHING**0.5) / 2
-    return printed
-
-
-def _tilt(x: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """From -1, where the smooth minimum is x, to 1, where it is the support."""
-    return (x - support) / np.sqrt((x - support) ** 2 + SMOOTHING)
+def _distance(x: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Smooth absolute value of the difference."""
+    return np.sqrt((x - support) ** 2 + SMOOTHING)
 
 
 def _support(below: np.ndarray) -> tuple[np.ndarray, Pull]:

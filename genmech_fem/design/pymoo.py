@@ -4,13 +4,12 @@ NSGA-II: Deb, Pratap, Agarwal and Meyarivan (2002), doi:10.1109/4235.996017.
 """
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import ClassVar
 
 import numpy as np
 
 from genmech_fem.design.search import Search, Space
-from genmech_fem.errors import MissingExtraError
+from genmech_fem.errors import require
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ class NSGA2:
         Raises:
             MissingExtraError: The package pymoo is not installed.
         """
-        if find_spec("pymoo") is None:
-            raise MissingExtraError("pymoo", "pareto")
+        require("pymoo", "pareto")
         from pymoo.algorithms.moo import nsga2
         from pymoo.core.evaluator import Evaluator
         from pymoo.core.problem import Problem

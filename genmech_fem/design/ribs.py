@@ -4,14 +4,13 @@ CMA-ME: Fontaine, Togelius, Hoover and Nikolaidis (2020), doi:10.1145/3377930.33
 """
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import ClassVar
 
 import numpy as np
 
 from genmech_fem.design.map_elites import check_cells
 from genmech_fem.design.search import Search, Space
-from genmech_fem.errors import MissingExtraError
+from genmech_fem.errors import require
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class CMAME:
         Raises:
             MissingExtraError: The package ribs is not installed.
         """
-        if find_spec("ribs") is None:
-            raise MissingExtraError("ribs", "diversity")
+        require("ribs", "diversity")
         from ribs.archives import GridArchive
         from ribs.emitters import EvolutionStrategyEmitter
         from ribs.schedulers import Scheduler

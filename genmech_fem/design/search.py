@@ -97,7 +97,7 @@ class Optimizer(Protocol):
 
 
 def given(gradients: np.ndarray | None) -> np.ndarray:
-    """Gradients of an `Evaluation`, for an optimiser that needs them.
+    """Gradients (batch, ...) of an `Evaluation`, for an optimiser that needs them.
 
     Raises:
         ContractError: There are none.

@@ -71,11 +71,11 @@ class OnSphere:
         return self.linearize(inputs)[0]
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> dict[str, np.ndarray]:
-        """Exact gradients."""
+        """Gradient of ``sum(cotangents * outputs)`` by the variables."""
         return self.linearize(inputs)[1](cotangents)
 
     def linearize(self, inputs: Arrays) -> tuple[dict[str, np.ndarray], Callable[[Arrays], dict[str, np.ndarray]]]:
-        """Noise, and the function from cotangents to gradients."""
+        """Noise (batch, *spec.shape), and the function from cotangents of it to gradients."""
         array = check(inputs, self.inputs)[self.variables]
         x = _rows(array)
         noise, back = _anywhere(x) if self.angle is None else _around(x, self._centre_of(x), self.angle)

@@ -86,7 +86,7 @@ def verify(
 
 
 def inputs_of(verifier: ForwardModel, arrays: Arrays) -> dict[str, np.ndarray]:
-    """What a verifier takes out of the arrays of a design loop.
+    """What a verifier takes out of the arrays (batch, ...) of a design loop.
 
     Raises:
         ContractError: Something is missing.

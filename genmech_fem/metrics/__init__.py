@@ -1,6 +1,7 @@
 """Measures of error and quality."""
 
-from genmech_fem.metrics.bounds import check_feasible, feasible_fractions, hashin_shtrikman, isotropic_stiffness
+from genmech_fem.metrics.bounds import hashin_shtrikman
+from genmech_fem.metrics.classes import class_recall, class_shares
 from genmech_fem.metrics.detection import (
     Interval,
     aupr,
@@ -12,8 +13,6 @@ from genmech_fem.metrics.detection import (
 )
 from genmech_fem.metrics.distributions import (
     Manifolds,
-    class_recall,
-    class_shares,
     energy_distance,
     gaussian_kernel,
     median_distance,
@@ -24,9 +23,11 @@ from genmech_fem.metrics.distributions import (
     wasserstein,
 )
 from genmech_fem.metrics.effective import EffectiveProperties, solve_each
+from genmech_fem.metrics.feasibility import check_feasible, feasible_fractions
 from genmech_fem.metrics.field_errors import nearest_neighbour, quantiles, relative_l2, untrained_predictions
 from genmech_fem.metrics.image_set import ImageSet
 from genmech_fem.metrics.image_statistics import ImageStatistics
+from genmech_fem.metrics.isotropy import isotropic_stiffness
 from genmech_fem.metrics.memorization import nearest_distance
 from genmech_fem.metrics.report_card import ReportCard, Score, report_card
 from genmech_fem.metrics.tensors import relative_frobenius, symmetric_matrix, upper_triangle

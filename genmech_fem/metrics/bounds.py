@@ -1,4 +1,4 @@
-r"""Bounds of the effective stiffness of two phases, and the volume fractions that they leave to a wanted one.
+r"""Bounds of the effective stiffness of two phases, and the volume fractions at which each allows a wanted one.
 
 For a stiffness C of any anisotropy, with f the fraction of the stiff phase: the means of Voigt (1889),
 doi:10.1002/andp.18892741206, and Reuss (1929), doi:10.1002/zamm.19290090104; and for isotropic phases
@@ -13,39 +13,18 @@ with Green's operator :math:`\Gamma_i` of phase i in any one direction. A lamina
 C they bound the bulk and the shear modulus. All matrices are in Mandel notation, in 2D of plane strain.
 """
 
-from collections.abc import Iterable, Mapping
-
 import numpy as np
 import scipy.linalg
 
 from genmech_fem.errors import ContractError
+from genmech_fem.metrics.isotropy import DIMENSIONS, eigenvalues, isotropic_matrix, ranks, traces
 from genmech_fem.metrics.tensors import symmetric_matrix
 
-_DIMENSIONS = {3: 2, 6: 3}  # by the rows of the Mandel matrix
 _PARTS = ("hydrostatic", "deviatoric")
 _EMPTY = (np.inf, -np.inf)
 
 type Range = tuple[float, float]
-
-
-def isotropic_stiffness(youngs_modulus: float, poisson_ratio: float, dimension: int = 2) -> np.ndarray:
-    """Stiffness matrix (3, 3) of plane strain or (6, 6) of a solid [unit of the modulus].
-
-    Args:
-        youngs_modulus: Young's modulus [stress].
-        poisson_ratio: Poisson's ratio [1].
-        dimension: 2 or 3.
-
-    Raises:
-        ValueError: The modulus is not positive, the ratio not in (-1, 0.5), or the dimension neither 2 nor 3.
-    """
-    if not (0 < youngs_modulus < np.inf and -1 < poisson_ratio < 0.5) or dimension not in (2, 3):
-        raise ValueError(
-            "isotropic_stiffness: expected a positive modulus, a Poisson's ratio in (-1, 0.5) and 2 or 3 dimensions, "
-            f"got {youngs_modulus}, {poisson_ratio} and {dimension}"
-        )
-    shear = youngs_modulus / (1 + poisson_ratio)
-    return _isotropic(np.array([shear * (1 + dimension * poisson_ratio / (1 - 2 * poisson_ratio)), shear]), dimension)
+"""Least and largest volume fraction."""
 
 
 def hashin_shtrikman(soft: np.ndarray, stiff: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -60,60 +39,24 @@ def hashin_shtrikman(soft: np.ndarray, stiff: np.ndarray, fraction: float) -> tu
         ValueError: The fraction is not from 0 to 1.
         ContractError: The phases are not isotropic, or the stiff one is not the stiffer one in bulk and shear.
     """
-    soft, stiff = _phases(soft, stiff)
+    soft, stiff = check_phases(soft, stiff)
     if not _well_ordered(soft, stiff):
         raise ContractError("hashin_shtrikman: expected isotropic phases, one stiffer than the other in bulk and shear")
     if not 0 <= fraction <= 1:
         raise ValueError(f"hashin_shtrikman.fraction: expected a volume fraction from 0 to 1, got {fraction}")
-    first, second, ranks = _eigenvalues(soft), _eigenvalues(stiff), _ranks(soft)
+    first, second, n = eigenvalues(soft), eigenvalues(stiff), len(soft)
     gap, rest = 1 / (second - first), 1 - fraction
-    lower = first + fraction / (gap + rest * _green(soft) / ranks)
-    upper = second - rest / (gap - fraction * _green(stiff) / ranks)
-    return _isotropic(lower, _DIMENSIONS[len(soft)]), _isotropic(upper, _DIMENSIONS[len(soft)])
+    lower = first + fraction / (gap + rest * _green(soft) / ranks(soft))
+    upper = second - rest / (gap - fraction * _green(stiff) / ranks(stiff))
+    return isotropic_matrix(lower, n), isotropic_matrix(upper, n)
 
 
-def feasible_fractions(
-    target: np.ndarray, soft: np.ndarray, stiff: np.ndarray, *, tolerance: float = 1e-6
-) -> Range | None:
-    """Least and largest volume fraction of the stiff phase at which no bound forbids the stiffness; None if all do.
-
-    The bounds are necessary, not sufficient. A stiffness of finite elements is too large by the error of the mesh:
-    on coarse pixels give that as tolerance. Of phases that are not isotropic, or of which none is the stiffer one in
-    bulk and in shear, only the means of Voigt and Reuss are used.
-
-    Args:
-        target: Wanted stiffness, the upper triangle (6,) in 2D or (21,) in 3D of its Mandel matrix.
-        soft: Stiffness C_1 (n, n) of one phase.
-        stiff: C_2 (n, n) of the other.
-        tolerance: By which share of it the wanted stiffness may exceed the bounds [1].
+def check_phases(soft: np.ndarray, stiff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Demand the stiffnesses (n, n) of two phases, the first not being the stiffer one, and return them.
 
     Raises:
-        ValueError: The tolerance is negative.
-        ContractError: A matrix is of another size, or a phase is not symmetric and positive definite.
+        ContractError: They are not of one size, not symmetric and positive definite, or the other way round.
     """
-    least, most = _common(_ranges(target, *_phases(soft, stiff), tolerance).values())
-    return (least, most) if least <= most else None
-
-
-def check_feasible(target: np.ndarray, soft: np.ndarray, stiff: np.ndarray, *, tolerance: float = 1e-6) -> Range:
-    """Demand a stiffness that the bounds of `feasible_fractions` allow, before anything is solved; return that range.
-
-    Raises:
-        ContractError: No volume fraction allows it: which bounds it violates, by how much, and what to do.
-    """
-    soft, stiff = _phases(soft, stiff)
-    ranges = _ranges(target, soft, stiff, tolerance)
-    least, most = _common(ranges.values())
-    if least > most:
-        excess = 100 * _excess(target, soft, stiff, tolerance)
-        raise ContractError(
-            f"target stiffness: no volume fraction of the stiff phase allows it: {_conflict(ranges)}. It exceeds the "
-            f"bounds by {excess:.3g} % of its entries: change it by that much, or take phases further apart"
-        )
-    return least, most
-
-
-def _phases(soft: np.ndarray, stiff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     phases = np.asarray(soft, dtype=float), np.asarray(stiff, dtype=float)
     for name, C in zip(("soft", "stiff"), phases, strict=True):
         if C.shape not in ((3, 3), (6, 6)) or C.shape != phases[0].shape:
@@ -125,31 +68,46 @@ def _phases(soft: np.ndarray, stiff: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return phases
 
 
-def _ranges(target: np.ndarray, soft: np.ndarray, stiff: np.ndarray, tolerance: float) -> dict[str, Range]:
-    """The fractions from 0 to 1 that each bound allows, by its name."""
+def fraction_ranges(target: np.ndarray, soft: np.ndarray, stiff: np.ndarray, tolerance: float) -> dict[str, Range]:
+    """The fractions from 0 to 1 that each bound allows, by its name.
+
+    Args:
+        target: Wanted stiffness, the upper triangle (n (n + 1) / 2,).
+        soft: Stiffness C_1 (n, n), as of `check_phases`.
+        stiff: C_2 (n, n).
+        tolerance: By which share of it the wanted stiffness may exceed the bounds [1].
+
+    Raises:
+        ValueError: The tolerance is negative.
+        ContractError: The target is of another size, or not positive definite.
+    """
     if not 0 <= tolerance < np.inf:
         raise ValueError(f"tolerance: expected a share that is not negative, got {tolerance}")
-    C = symmetric_matrix(np.asarray(target, dtype=float))
-    if C.shape != soft.shape:
-        raise ContractError(f"target: expected the upper triangle of a matrix {soft.shape}, got one of {C.shape}")
-    if not np.isfinite(C).all() or np.linalg.eigvalsh(C)[0] <= 0:
-        raise ContractError(f"target: expected a positive definite stiffness, got {C.tolist()}")
+    C, inverse = _checked_target(target, soft), np.linalg.inv
     low, high = C / (1 + tolerance), C * (1 + tolerance)
-    inverse = np.linalg.inv
-    ranges = {
+    means = {
         "Voigt": _definite(soft - low, stiff - soft),
         "Reuss": _definite(inverse(soft) - inverse(high), inverse(stiff) - inverse(soft)),
     }
     beyond = min(np.linalg.eigvalsh(high - soft)[0], np.linalg.eigvalsh(stiff - low)[0]) <= 0
     if beyond or not _well_ordered(soft, stiff):  # what lies beyond the phases is refused by the means already
-        return ranges
-    gap, first, second = _ranks(soft) / (_eigenvalues(stiff) - _eigenvalues(soft)), _green(soft), _green(stiff)
-    most = (gap + first) / (_traces(inverse(high - soft)) + first)
-    least = 1 - (gap - second) / (_traces(inverse(stiff - low)) - second)
-    return ranges | {
+        return means
+    gap, first, second = ranks(soft) / (eigenvalues(stiff) - eigenvalues(soft)), _green(soft), _green(stiff)
+    most = (gap + first) / (traces(inverse(high - soft)) + first)
+    least = 1 - (gap - second) / (traces(inverse(stiff - low)) - second)
+    return means | {
         **{f"lower {part} Hashin-Shtrikman": (0.0, float(f)) for part, f in zip(_PARTS, most, strict=True)},
         **{f"upper {part} Hashin-Shtrikman": (float(f), 1.0) for part, f in zip(_PARTS, least, strict=True)},
     }
+
+
+def _checked_target(target: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    C = symmetric_matrix(np.asarray(target, dtype=float))
+    if C.shape != soft.shape:
+        raise ContractError(f"target: expected the upper triangle of a matrix {soft.shape}, got one of {C.shape}")
+    if not np.isfinite(C).all() or np.linalg.eigvalsh(C)[0] <= 0:
+        raise ContractError(f"target: expected a positive definite stiffness, got {C.tolist()}")
+    return C
 
 
 def _definite(A: np.ndarray, B: np.ndarray) -> Range:
@@ -162,75 +120,18 @@ def _definite(A: np.ndarray, B: np.ndarray) -> Range:
     return (float(ends[:-1][inside][0]), float(ends[1:][inside][-1])) if inside.any() else _EMPTY
 
 
-def _common(ranges: Iterable[Range]) -> Range:
-    least, most = zip(*ranges, strict=True)
-    return max(least), min(most)
+def _well_ordered(soft: np.ndarray, stiff: np.ndarray) -> bool:
+    """Whether both phases are isotropic and the second is the stiffer one in bulk and in shear."""
+    return all(map(_is_isotropic, (soft, stiff))) and bool((eigenvalues(stiff) > eigenvalues(soft)).all())
 
 
-def _conflict(ranges: Mapping[str, Range]) -> str:
-    """Which bounds leave nothing, in words."""
-    empty = [name for name, (least, most) in ranges.items() if least > most]
-    if empty:
-        return f"the {' and the '.join(empty)} bound cannot be met at any"
-    above, below = max(ranges, key=lambda name: ranges[name][0]), min(ranges, key=lambda name: ranges[name][1])
-    least, most = ranges[above][0], ranges[below][1]
-    return f"the {above} bound asks for at least {least:.4f}, the {below} bound for at most {most:.4f}"
-
-
-def _excess(target: np.ndarray, soft: np.ndarray, stiff: np.ndarray, tolerance: float) -> float:
-    """The least tolerance that leaves a volume fraction, to 1 %."""
-
-    def fits(share: float) -> bool:
-        least, most = _common(_ranges(target, soft, stiff, share).values())
-        return least <= most
-
-    low = max(tolerance, 1e-12)
-    high = 2 * low
-    while not fits(high):
-        low, high = high, 2 * high
-    while high > 1.01 * low:
-        middle = (low * high) ** 0.5
-        low, high = (low, middle) if fits(middle) else (middle, high)
-    return high
-
-
-def _projections(n: int) -> np.ndarray:
-    """Hydrostatic and deviatoric projection (2, n, n)."""
-    unit = np.zeros(n)
-    unit[: _DIMENSIONS[n]] = _DIMENSIONS[n] ** -0.5
-    hydrostatic = np.outer(unit, unit)
-    return np.stack([hydrostatic, np.eye(n) - hydrostatic])
-
-
-def _traces(matrix: np.ndarray) -> np.ndarray:
-    """Traces (2,) with the projections."""
-    return np.einsum("pij,ij->p", _projections(len(matrix)), matrix)
-
-
-def _ranks(matrix: np.ndarray) -> np.ndarray:
-    return np.array([1, len(matrix) - 1])
-
-
-def _eigenvalues(stiffness: np.ndarray) -> np.ndarray:
-    """Of an isotropic stiffness (2,): the bulk modulus times the dimension, and twice the shear modulus."""
-    return _traces(stiffness) / _ranks(stiffness)
-
-
-def _isotropic(eigenvalues: np.ndarray, dimension: int) -> np.ndarray:
-    return np.tensordot(eigenvalues, _projections(dimension * (dimension + 1) // 2), 1)
+def _is_isotropic(C: np.ndarray) -> bool:
+    return np.allclose(C, isotropic_matrix(eigenvalues(C), len(C)), atol=1e-9 * C.max())
 
 
 def _green(stiffness: np.ndarray) -> np.ndarray:
     r"""Traces (2,) with :math:`\Gamma = \mathrm{sym}(\xi \otimes K^{-1} \otimes \xi)`, K the acoustic tensor."""
-    d = _DIMENSIONS[len(stiffness)]
-    bulk, shear = _eigenvalues(stiffness)
+    d = DIMENSIONS[len(stiffness)]
+    bulk, shear = eigenvalues(stiffness)
     axial = (bulk + (d - 1) * shear) / d
     return np.array([1 / (d * axial), (d - 1) * (1 / (d * axial) + 1 / shear)])
-
-
-def _well_ordered(soft: np.ndarray, stiff: np.ndarray) -> bool:
-    """Whether both phases are isotropic and the second is the stiffer one in bulk and in shear."""
-    isotropic = all(
-        np.allclose(C, _isotropic(_eigenvalues(C), _DIMENSIONS[len(C)]), atol=1e-9 * C.max()) for C in (soft, stiff)
-    )
-    return isotropic and bool((_eigenvalues(stiff) > _eigenvalues(soft)).all())

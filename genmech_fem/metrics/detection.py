@@ -50,9 +50,9 @@ def aupr(normal: np.ndarray, anomalous: np.ndarray) -> float:
 
 
 def false_alarm_rate(normal: np.ndarray, anomalous: np.ndarray, detection: float = 0.95) -> float:
-    """Share of the normal samples above the highest threshold that finds this share of the anomalies.
+    """Share of the normal samples above the highest threshold that finds the share `detection` of the anomalies.
 
-    Arguments and errors as for `auroc`.
+    Other arguments and errors as for `auroc`.
     """
     normal, anomalous = _pair(normal, anomalous)
     missed = int((1 - detection) * len(anomalous) + 1e-9)

@@ -7,7 +7,6 @@ Density and coverage: Naeem et al., ICML (2020), doi:10.48550/arXiv.2002.09797.
 Vendi score: Friedman and Dieng, Trans. Mach. Learn. Res. (2023), doi:10.48550/arXiv.2210.02410.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,10 @@ def standardize(x: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Points with the mean of `reference` at 0 and its standard deviation as the unit of each feature.
 
     A feature that is constant in `reference` is only shifted.
+
+    Args:
+        x: Points (n, features).
+        reference: Points (m, features).
     """
     x, reference = _pair(x, reference)
     deviation = reference.std(axis=0)
@@ -54,7 +57,7 @@ def _mean_distance(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def median_distance(x: np.ndarray) -> float:
-    """Median distance between two different points of a set: the usual bandwidth of a Gaussian kernel.
+    """Median distance between two different points of a set (n, features): the usual bandwidth of a Gaussian kernel.
 
     Raises:
         ValueError: All points are equal.
@@ -156,24 +159,6 @@ def vendi_score(kernel: np.ndarray) -> float:
         raise ValueError(f"kernel: expected a positive kernel, got the eigenvalue {n * shares[0]:.3g}")
     shares = shares[shares > 0]
     return float(np.exp(-shares @ np.log(shares)))
-
-
-def class_shares(labels: np.ndarray, classes: Sequence[object] | np.ndarray) -> np.ndarray:
-    """Share of `labels` (n,) in each of the `classes`."""
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or not len(labels):
-        raise ValueError(f"labels: expected one for each sample (n,), got shape {labels.shape}")
-    return np.array([(labels == one).mean() for one in classes])
-
-
-def class_recall(labels: np.ndarray, reference: np.ndarray) -> float:
-    """How much of each class of the reference is made, in the mean over these classes.
-
-    A class counts 1 if its share among `labels` is at least that in `reference`, else the ratio of the
-    shares: a class that is lost counts 0, whatever its share was.
-    """
-    classes = np.unique(reference)
-    return float(np.minimum(class_shares(labels, classes) / class_shares(reference, classes), 1.0).mean())
 
 
 def _points(x: np.ndarray, name: str, least: int = 1) -> np.ndarray:

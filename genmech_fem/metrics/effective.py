@@ -34,7 +34,7 @@ class EffectiveProperties:
         return self.values[np.isfinite(self.values).all(axis=1)]
 
     def take(self, rows: np.ndarray) -> "EffectiveProperties":
-        """Those of some of the images."""
+        """Those of the images of the numbers `rows` (m,)."""
         failures = {i: self.failures[row] for i, row in enumerate(rows.tolist()) if row in self.failures}
         return EffectiveProperties(self.names, self.unit, self.values[rows], failures)
 

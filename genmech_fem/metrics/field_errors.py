@@ -20,7 +20,7 @@ def relative_l2(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def quantiles(errors: np.ndarray) -> dict[str, float]:
-    """Median, the error that a tenth exceeds, and the largest."""
+    """Median of errors (samples,), the one that a tenth exceeds, and the largest."""
     return {"median": float(np.median(errors)), "90 %": float(np.quantile(errors, 0.9)), "worst": float(errors.max())}
 
 
@@ -35,8 +35,8 @@ def untrained_predictions(known: tuple[np.ndarray, np.ndarray], asked: np.ndarra
     """What every surrogate has to beat: the mean of the training samples, and the answer of the nearest of them.
 
     Args:
-        known: Inputs and outputs of the training samples.
-        asked: Inputs.
+        known: Inputs (known, ...) and outputs (known, ...) of the training samples.
+        asked: Inputs (asked, ...).
     """
     x, y = known
     mean = np.broadcast_to(y.mean(axis=0), (len(asked), *y.shape[1:]))

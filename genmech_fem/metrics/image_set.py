@@ -7,28 +7,12 @@ import numpy as np
 
 from genmech_fem.errors import ContractError, NotFiniteError
 from genmech_fem.forward import ForwardModel
+from genmech_fem.metrics.classes import Classes
 from genmech_fem.metrics.effective import EffectiveProperties, solve_each
 from genmech_fem.metrics.image_statistics import ImageStatistics
 from genmech_fem.metrics.memorization import nearest_distance
 
 ROUNDING = 1e-6
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Classes of images.
-
-    Args:
-        labels: Class of each image (n,).
-        known: The classes that there are; a part of the images need not hold all of them.
-    """
-
-    labels: np.ndarray
-    known: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "Classes":
-        """Those of some of the images."""
-        return Classes(self.labels[rows], self.known)
 
 
 @dataclass(frozen=True)
@@ -59,17 +43,17 @@ class ImageSet:
         labels: Callable[[np.ndarray], np.ndarray] | None = None,
         progress: Callable[[], None] = lambda: None,
     ) -> "ImageSet":
-        """Measure all images; see `report_card` for the arguments."""
+        """Measure all images (n, *grid); see `report_card` for the other arguments."""
         return cls(
             images,
             ImageStatistics.of(images),
-            None if labels is None else _classes(labels, images),
+            None if labels is None else Classes.of(images, labels),
             None if training is None else nearest_distance(images, training)[0],
             None if solver is None else solve_each(solver, images, progress),
         )
 
     def take(self, rows: np.ndarray) -> "ImageSet":
-        """Some of the images."""
+        """The images of the numbers `rows` (m,)."""
         return ImageSet(
             self.images[rows],
             self.statistics.take(rows),
@@ -107,10 +91,3 @@ def phase_images(images: np.ndarray, name: str, shape: tuple[int, ...] | None = 
             f"{name}: expected phase images in [0, 1], got {array.min():.4g} to {array.max():.4g}: scale or clip them"
         )
     return array
-
-
-def _classes(labels: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> Classes:
-    found = np.asarray(labels(images))
-    if found.shape != (len(images),):
-        raise ContractError(f"labels: expected a class for each of {len(images)} images, got shape {found.shape}")
-    return Classes(found, np.unique(found))

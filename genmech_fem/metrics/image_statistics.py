@@ -65,7 +65,7 @@ class ImageStatistics:
         )
 
     def take(self, rows: np.ndarray) -> "ImageStatistics":
-        """Those of some of the images."""
+        """Those of the images of the numbers `rows` (m,)."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "radii"}
         return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
 

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
+from genmech_fem.metrics.classes import Classes, class_recall, class_shares
 from genmech_fem.metrics.distributions import (
-    class_recall,
-    class_shares,
     energy_distance,
     gaussian_kernel,
     median_distance,
@@ -17,7 +16,7 @@ from genmech_fem.metrics.distributions import (
     wasserstein,
 )
 from genmech_fem.metrics.effective import EffectiveProperties
-from genmech_fem.metrics.image_set import Classes, ImageSet
+from genmech_fem.metrics.image_set import ImageSet
 from genmech_fem.metrics.image_statistics import GREY, ImageStatistics
 
 AS_REAL, LOW, HIGH = "as real", "low", "high"

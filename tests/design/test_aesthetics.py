@@ -8,9 +8,11 @@ from skimage.metrics import structural_similarity
 from test_manufacturability import FLAT, SPACE, Total, descend, taylor_orders
 from torch import nn
 
-from genmech_fem.design.aesthetics import Similarity, Symmetry, TotalVariation
-from genmech_fem.design.features import density_spec
+from genmech_fem.design.density_field import density_spec
 from genmech_fem.design.scorers import Scorer
+from genmech_fem.design.similarity import Similarity
+from genmech_fem.design.symmetry import Symmetry
+from genmech_fem.design.total_variation import TotalVariation
 from genmech_fem.errors import ContractError
 from genmech_fem.export import to_onnx
 from genmech_fem.fields import ScalarSpec

@@ -150,7 +150,7 @@ def test_a_damaged_last_file_is_evaluated_again(damage, tmp_path):
     loop(LBFGS(), iterations=4, journal=tmp_path)
     last = tmp_path / "000003.safetensors"
     last.write_bytes(damage(last.read_bytes()))
-    (tmp_path / "evaluation.part").write_bytes(b"half of a fi")
+    (tmp_path / ".000004.safetensors.1.part").write_bytes(b"half of a fi")
     whole, samples = loop(LBFGS(), iterations=6)
     found, after = loop(LBFGS(), iterations=6, journal=tmp_path)
     assert_same(found, whole)

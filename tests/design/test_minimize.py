@@ -22,6 +22,7 @@ from genmech_fem.design import (
     minimize,
 )
 from genmech_fem.design.evaluator import Evaluator
+from genmech_fem.design.vectors import Vectors
 from genmech_fem.errors import ContractError, ConvergenceError, NotFiniteError
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec
 from genmech_fem.forward import FunctionModel, compose
@@ -166,7 +167,7 @@ def test_gradients_of_terms_of_inputs_outputs_and_what_is_between(make):
     model, objective, constraints = make()
     evaluator = Evaluator(model, [objective], constraints, gradients=True)
     generator, h = np.random.default_rng(0), 1e-5
-    x = evaluator.join({s.name: generator.uniform(0.4, 0.9, (2, *s.shape)) for s in model.inputs})
+    x = Vectors(model.inputs).join({s.name: generator.uniform(0.4, 0.9, (2, *s.shape)) for s in model.inputs})
     d = generator.standard_normal(x.shape)
     at, up, down = (evaluator(x + step * d).evaluation for step in (0, h, -h))
     slope = (at.gradients * d).sum(axis=1, keepdims=True)
@@ -176,13 +177,12 @@ def test_gradients_of_terms_of_inputs_outputs_and_what_is_between(make):
 
 
 def test_rows_and_arrays_are_the_same():
-    specs = ScalarSpec("a", 2), FieldSpec("b", Grid((2, 3), (0, 0), (1, 1)))
-    evaluator = Evaluator(FunctionModel(dict, specs, specs), [Mean("a")], [], gradients=False)
+    vectors = Vectors((ScalarSpec("a", 2), FieldSpec("b", Grid((2, 3), (0, 0), (1, 1)))))
     x = np.arange(16.0).reshape(2, 8)
-    arrays = evaluator.split(x)
+    arrays = vectors.split(x)
     np.testing.assert_array_equal(arrays["b"][1], [[10, 11, 12], [13, 14, 15]])
-    np.testing.assert_array_equal(evaluator.join(arrays), x)
-    lower, upper = evaluator.limits({"b": (np.array([0.0, 1.0, 2.0]), 5.0)})
+    np.testing.assert_array_equal(vectors.join(arrays), x)
+    lower, upper = vectors.limits({"b": (np.array([0.0, 1.0, 2.0]), 5.0)})
     np.testing.assert_array_equal(lower, [-np.inf, -np.inf, 0, 1, 2, 0, 1, 2])
     np.testing.assert_array_equal(upper, [np.inf, np.inf, 5, 5, 5, 5, 5, 5])
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from test_manufacturability import FLAT, SPACE, descend, taylor_orders
 
-from genmech_fem.design.features import Descriptors, density_spec, features_of
+from genmech_fem.design.density_field import density_spec
+from genmech_fem.design.features import Descriptors, features_of
 from genmech_fem.design.novelty import Novelty
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import ScalarSpec

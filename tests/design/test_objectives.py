@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 
 from genmech_fem import plugins
-from genmech_fem.design import FieldTarget, Mean, PNorm, TensorTarget, Value, Weighted
+from genmech_fem.design import (
+    Connected,
+    Constraint,
+    EnclosedVoids,
+    FieldTarget,
+    Mean,
+    MinimumFeature,
+    Overhang,
+    PNorm,
+    TensorTarget,
+    Value,
+    Weighted,
+)
+from genmech_fem.design.objectives import value_and_gradient
 from genmech_fem.metrics import symmetric_matrix
 
 H = 1e-6
@@ -51,6 +64,16 @@ def test_values_means_and_sums():
     np.testing.assert_allclose(both(FIELDS), 2 * Mean()(FIELDS) - Value("compliance")(FIELDS))
     with pytest.raises(ValueError, match="pairs of a weight and an objective, got none"):
         Weighted()
+
+
+def test_value_and_gradient_together_are_those_apart():
+    ports = np.zeros((4, 5), dtype=bool)
+    ports[0] = True
+    terms = Connected(ports), EnclosedVoids(), MinimumFeature(1.0), Overhang(), Mean()
+    joint = Constraint(Weighted(*zip((2.0, -0.5, 3.0, 1.0, -1.0), terms, strict=True)), least=3.0)
+    value, gradient = value_and_gradient(joint, FIELDS)
+    np.testing.assert_array_equal(value, joint(FIELDS))
+    np.testing.assert_array_equal(gradient["density"], joint.gradient(FIELDS)["density"])
 
 
 def test_the_norm_tends_to_the_maximum_and_is_the_value_of_a_constant():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genmech_fem.design.bodies import Bars, Ellipses
+from genmech_fem.design import Bars, Ellipses
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Grid
 from genmech_fem.forward import check_vjp, linearize

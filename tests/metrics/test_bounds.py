@@ -5,8 +5,14 @@ import pytest
 
 from genmech_fem.adapters import EPOXY, GLASS, Material, pixel_homogenization, pixel_stiffness
 from genmech_fem.errors import ContractError
-from genmech_fem.metrics import symmetric_matrix, upper_triangle
-from genmech_fem.metrics.bounds import check_feasible, feasible_fractions, hashin_shtrikman, isotropic_stiffness
+from genmech_fem.metrics import (
+    check_feasible,
+    feasible_fractions,
+    hashin_shtrikman,
+    isotropic_stiffness,
+    symmetric_matrix,
+    upper_triangle,
+)
 from genmech_fem.microstructure import BasicShapes, GaussianRandomField, PeriodicFibres, phase_grid
 
 SOFT, STIFF = (isotropic_stiffness(m.youngs_modulus, m.poisson_ratio) for m in (EPOXY, GLASS))
