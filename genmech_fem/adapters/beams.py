@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from genmech_fem.adapters.pixel_structure import pixel_structure
 from genmech_fem.adapters.problem_model import ProblemModel
-from genmech_fem.adapters.structure_parts import Load, Side, Support
-from genmech_fem.adapters.structures import Structure
+from genmech_fem.geometry.standard_structures import cantilever_structure, mbb_structure
 
 
 def mbb_beam(nx: int = 60, ny: int = 20, *, outputs: Sequence[str] = ("compliance",)) -> ProblemModel:
@@ -28,18 +27,6 @@ def mbb_beam(nx: int = 60, ny: int = 20, *, outputs: Sequence[str] = ("complianc
     return pixel_structure(mbb_structure((nx, ny)), outputs)
 
 
-def mbb_structure(shape: Sequence[int] = (60, 20), patch: float = 0.0) -> Structure:
-    """The half beam as data, for other solvers too.
-
-    Args:
-        shape: Unit cells along the half beam and over its height.
-        patch: Length of the loaded part of the upper side, and of the support, over that of the half beam; 0 for nodes.
-    """
-    load = Load(Side("top", 0.0, patch), (0.0, -1.0), on="facets" if patch else "vertices")
-    supports = Support(Side("left"), (0,)), Support(Side("bottom", 1.0 - patch, 1.0), (1,))
-    return Structure(tuple(shape), supports, (load,))
-
-
 def cantilever(
     shape: Sequence[int] = (60, 20), patch: float = 0.1, *, outputs: Sequence[str] = ("compliance",)
 ) -> ProblemModel:
@@ -57,10 +44,3 @@ def cantilever(
             is unknown.
     """
     return pixel_structure(cantilever_structure(shape, patch), outputs)
-
-
-def cantilever_structure(shape: Sequence[int] = (60, 20), patch: float = 0.1) -> Structure:
-    """The cantilever as data, for other solvers too; arguments and errors are those of `cantilever`."""
-    force = (0.0, -1.0, 0.0)[: len(shape)]
-    load = Load(Side("right", (1 - patch) / 2, (1 + patch) / 2), force)
-    return Structure(tuple(shape), (Support(Side("left")),), (load,))

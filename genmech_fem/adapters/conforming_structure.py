@@ -9,12 +9,13 @@ from dolfinx import fem
 from genmech_fem.adapters.load_cases import LoadCases
 from genmech_fem.adapters.meshes import dolfinx_mesh
 from genmech_fem.adapters.output import write_fields
+from genmech_fem.adapters.sample_errors import naming_sample
 from genmech_fem.adapters.structure_problem import structure_problem
-from genmech_fem.adapters.structures import Structure
 from genmech_fem.adapters.supported_design import supported
-from genmech_fem.errors import ConvergenceError, MeshingError
+from genmech_fem.errors import MeshingError
 from genmech_fem.fields import Arrays, FieldSpec, ScalarSpec, check
 from genmech_fem.geometry import Design, design_mesh
+from genmech_fem.geometry.structures import Structure
 from genmech_fem.problems import VariationalProblem
 
 
@@ -109,13 +110,10 @@ class ConformingStructure:
         return {spec.name: np.stack([sample[spec.name] for sample in samples]) for spec in self.outputs}
 
     def _sample(self, i: int, density: np.ndarray) -> dict[str, np.ndarray]:
-        try:
+        names = ("compliance", "ports") if self.structure.ports else ("compliance",)
+        with naming_sample(i):
             design = self.mesh(density)
-            observed = self._solved(design).observe(
-                ("compliance", "ports") if self.structure.ports else ("compliance",)
-            )
-        except (MeshingError, ConvergenceError, ValueError) as error:
-            raise type(error)(f"sample {i}: {error}") from error
+            observed = self._solved(design).observe(names)
         grid = self.structure.grid
         share = design.mesh.measures().sum() / np.prod(np.subtract(grid.upper, grid.lower))
         found = {"compliance": observed["compliance"], "volume": np.array([share])}

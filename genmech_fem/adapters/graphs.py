@@ -1,10 +1,5 @@
-"""Finite-element functions as values at points and on graphs, and back, exactly.
+"""Graphs of the nodes of a Lagrange space: the vertices for degree 1, the cells for DG of degree 0."""
 
-The nodes are those of a Lagrange space: the vertices for degree 1, the cells for DG of degree 0.
-Arrays follow `fields`: ``(*value_shape, nodes)``.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import basix
@@ -12,9 +7,8 @@ import numpy as np
 from dolfinx import fem, mesh
 from scipy import sparse
 
-from genmech_fem.adapters.sampling import components
+from genmech_fem.adapters.nodes import point_cloud
 from genmech_fem.errors import ContractError
-from genmech_fem.fields import Arrays, pad
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,69 +57,6 @@ class Graph:
     def size(self) -> int:
         """Number of meshes in the graph."""
         return int(self.batch.max(initial=-1)) + 1
-
-
-def point_cloud(space: fem.FunctionSpace) -> np.ndarray:
-    """Coordinates (nodes, dimension) [length] of the nodes of a Lagrange or DG space, ghosts last.
-
-    Raises:
-        ContractError: The dofs of the space are not values at points.
-    """
-    check_nodal(space)
-    return space.tabulate_dof_coordinates()[:, : space.mesh.geometry.dim].copy()
-
-
-def node_features(function: fem.Function) -> np.ndarray:
-    """Values of a function at its nodes (*value_shape, nodes), in the order of `point_cloud`.
-
-    Raises:
-        ContractError: The dofs of the space are not values at points.
-    """
-    space = function.function_space
-    check_nodal(space)
-    return function.x.array.reshape(-1, space.dofmap.index_map_bs).T[components(space)]
-
-
-def to_function(array: np.ndarray, space: fem.FunctionSpace) -> fem.Function:
-    """Make the function with the given values at the nodes: the exact inverse of `node_features`.
-
-    Args:
-        array: Values (*value_shape, nodes); those of ghosts are taken from their owners.
-        space: Lagrange or DG space.
-
-    Raises:
-        ContractError: The dofs of the space are not values at points, the shape differs, or values of
-            a symmetric tensor are not symmetric.
-    """
-    check_nodal(space)
-    numbers = components(space)
-    function = fem.Function(space)
-    blocks = function.x.array.reshape(-1, space.dofmap.index_map_bs)
-    array = np.asarray(array)
-    if array.shape != (*numbers.shape, len(blocks)):
-        raise ContractError(f"to_function: expected shape {(*numbers.shape, len(blocks))}, got {array.shape}")
-    blocks[:, numbers] = np.moveaxis(array, -1, 0)
-    if not np.array_equal(blocks.T[numbers], array.astype(blocks.dtype), equal_nan=True):
-        raise ContractError("to_function: expected symmetric tensors for a space of such, got others")
-    function.x.scatter_forward()
-    return function
-
-
-def check_nodal(space: fem.FunctionSpace) -> None:
-    """Refuse a space whose dofs are not values at points, and a part of a space.
-
-    Raises:
-        ContractError: It is such a space.
-    """
-    if len(space.component()):
-        raise ContractError("expected a whole space or function, got a part of one: take its .collapse()")
-    element = space.ufl_element()
-    nodal = element.family_name == "P" and element.lagrange_variant not in (
-        basix.LagrangeVariant.legendre,
-        basix.LagrangeVariant.bernstein,
-    )
-    if not nodal:
-        raise ContractError(f"expected a Lagrange or DG space with values at points as dofs, got {element}")
 
 
 def mesh_graph(space: fem.FunctionSpace) -> Graph:
@@ -190,92 +121,3 @@ def _boundary(space: fem.FunctionSpace) -> np.ndarray:
     flags = np.zeros(space.dofmap.index_map.size_local, dtype=bool)
     flags[nodes] = True
     return flags
-
-
-def batch_graphs(graphs: Sequence[Graph]) -> Graph:
-    """Join graphs into one without edges between them; `split_graph` undoes it.
-
-    Node features are joined by ``np.concatenate(features, axis=-1)``.
-
-    Raises:
-        ValueError: There is no graph, or their dimensions differ.
-    """
-    dimensions = sorted({graph.points.shape[1] for graph in graphs})
-    if len(dimensions) != 1:
-        raise ValueError(f"batch_graphs: expected graphs of one dimension, got dimensions {dimensions}")
-    starts = np.cumsum([0, *(len(graph.points) for graph in graphs)])
-    numbers = np.cumsum([0, *(graph.size for graph in graphs)])
-    cells = [graph.cells + start for graph, start in zip(graphs, starts, strict=False) if graph.cells is not None]
-    same = len(cells) == len(graphs) and len({block.shape[1] for block in cells}) == 1
-    return Graph(
-        np.concatenate([graph.points for graph in graphs]),
-        np.concatenate([graph.edges + start for graph, start in zip(graphs, starts, strict=False)], axis=1),
-        np.concatenate([graph.edge_features for graph in graphs]),
-        np.concatenate([graph.boundary for graph in graphs]),
-        np.concatenate(cells) if same else None,
-        np.concatenate([graph.batch + number for graph, number in zip(graphs, numbers, strict=False)]),
-    )
-
-
-def split_graph(graph: Graph) -> list[Graph]:
-    """Split a graph that `batch_graphs` made; features are split by ``features[..., graph.batch == i]``."""
-    parts = []
-    for i in range(graph.size):
-        nodes = graph.batch == i
-        start, edges = int(nodes.argmax()), nodes[graph.edges[0]]
-        parts.append(
-            Graph(
-                graph.points[nodes],
-                graph.edges[:, edges] - start,
-                graph.edge_features[edges],
-                graph.boundary[nodes],
-                None if graph.cells is None else graph.cells[nodes[graph.cells[:, 0]]] - start,
-            )
-        )
-    return parts
-
-
-def pad_graphs(graphs: Sequence[Graph]) -> dict[str, np.ndarray]:
-    """Stack graphs of different size into arrays padded with zeros; `unpad_graphs` undoes it but for the cells.
-
-    Node features are stacked by `fields.pad`, with the mask of the points.
-
-    Returns:
-        ``points`` (batch, dimension, nodes), ``edges`` (batch, 2, edges),
-        ``edge_features`` (batch, dimension + 1, edges), ``boundary`` (batch, nodes), and the masks
-        ``points.mask`` (batch, nodes) and ``edges.mask`` (batch, edges), true where an entry counts.
-
-    Raises:
-        ValueError: There is no graph, or their dimensions differ.
-    """
-    dimensions = sorted({graph.points.shape[1] for graph in graphs})
-    if len(dimensions) != 1:
-        raise ValueError(f"pad_graphs: expected graphs of one dimension, got dimensions {dimensions}")
-    points, nodes = pad([graph.points.T for graph in graphs])
-    edges, mask = pad([graph.edges for graph in graphs])
-    features, _ = pad([graph.edge_features.T for graph in graphs])
-    boundary, _ = pad([graph.boundary for graph in graphs])
-    return {
-        "points": points,
-        "points.mask": nodes,
-        "edges": edges.astype(np.int64),
-        "edges.mask": mask,
-        "edge_features": features,
-        "boundary": boundary.astype(bool),
-    }
-
-
-def unpad_graphs(arrays: Arrays) -> list[Graph]:
-    """Graphs from the arrays of `pad_graphs`.
-
-    Raises:
-        ContractError: An array is missing.
-    """
-    names = ("points", "edges", "edge_features", "boundary", "points.mask", "edges.mask")
-    missing = sorted(set(names) - set(arrays))
-    if missing:
-        raise ContractError(f"unpad_graphs: expected the arrays {sorted(names)}, without {missing}")
-    return [
-        Graph(points[:, nodes].T, ends[:, edges], features[:, edges].T, boundary[nodes])
-        for points, ends, features, boundary, nodes, edges in zip(*(arrays[name] for name in names), strict=True)
-    ]

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from genmech_fem.adapters.linear_maps import LinearMap, as_vector, cell_values, sample_state
 from genmech_fem.adapters.pixel_structure import box_mesh, check_outputs
-from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values, sample_state
-from genmech_fem.adapters.structure_parts import Side
-from genmech_fem.adapters.structures import node_grid
+from genmech_fem.adapters.problem_model import ProblemModel
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec
+from genmech_fem.geometry.structure_parts import Side
+from genmech_fem.geometry.structures import node_grid
 from genmech_fem.problems import Dirichlet, Source, VariationalProblem, diffusion
 
 _OUTPUTS = ("compliance", "temperature", "heat_flux")

@@ -6,45 +6,17 @@ import numpy as np
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
-from scipy import sparse
 
-from genmech_fem.adapters.meshes import dolfinx_mesh, phase_field
-from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values
+from genmech_fem.adapters.linear_maps import as_vector, cell_values
+from genmech_fem.adapters.materials import EPOXY, GLASS, Material, write_phases
+from genmech_fem.adapters.meshes import dolfinx_mesh
+from genmech_fem.adapters.problem_model import ProblemModel
+from genmech_fem.adapters.sample_errors import naming_sample
 from genmech_fem.adapters.sampling import sample_gradients
-from genmech_fem.errors import ContractError, ConvergenceError, MeshingError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, Points, ScalarSpec, check, pad
 from genmech_fem.geometry import Mesh, conforming_mesh, mesh_arrays, mesh_specs
 from genmech_fem.microstructure import phase_grid, phase_spec
 from genmech_fem.problems.homogenization import PeriodicHomogenization, periodic_elasticity
-
-
-@dataclass(frozen=True)
-class Material:
-    """Isotropic linear elasticity.
-
-    Args:
-        youngs_modulus: Young's modulus [GPa].
-        poisson_ratio: Poisson's ratio [1].
-
-    Raises:
-        ValueError: The modulus is not positive and finite, or the ratio is not in (-1, 0.5).
-    """
-
-    youngs_modulus: float
-    poisson_ratio: float
-
-    def __post_init__(self) -> None:
-        if not (0 < self.youngs_modulus < np.inf and -1 < self.poisson_ratio < 0.5):
-            raise ValueError(
-                "Material: expected a positive Young's modulus [GPa] and a Poisson's ratio in (-1, 0.5), "
-                f"got {self.youngs_modulus} and {self.poisson_ratio}"
-            )
-
-
-EPOXY = Material(3.5, 0.35)
-"""Epoxy resin [GPa]."""
-GLASS = Material(70.0, 0.22)
-"""E-glass [GPa]."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +67,7 @@ class ConformingHomogenization:
     def _solved(self, mesh: Mesh) -> PeriodicHomogenization:
         domain, tags = dolfinx_mesh(mesh)
         problem = periodic_elasticity(domain)
-        for name, control in problem.controls.items():
-            phase_field(domain, tags, np.array([getattr(m, name) for m in (self.matrix, self.inclusion)]), control)
+        write_phases(problem, domain, tags, self.matrix, self.inclusion)
         problem.solve()
         return problem
 
@@ -119,11 +90,9 @@ class ConformingHomogenization:
         return batch
 
     def _sample(self, i: int, phase: np.ndarray) -> dict[str, np.ndarray]:
-        try:
+        with naming_sample(i):
             mesh = self.mesh(phase)
             problem = self._solved(mesh)
-        except (MeshingError, ConvergenceError) as error:
-            raise type(error)(f"sample {i}: {error}") from error
         gradients = sample_gradients(problem.state.function_space, phase_grid(self.resolution))(problem.state)
         gradients = gradients.reshape(problem.loads, problem.dimension, problem.dimension, -1)
         strain = problem.strains(gradients).reshape(self.outputs[1].shape)
@@ -172,21 +141,3 @@ def pixel_homogenization(resolution: int, poisson_ratio: float = 0.3, dimension:
         (cell_values(problem.controls["youngs_modulus"], modulus, "youngs_modulus"),),
         (as_vector(stiffness, "stiffness"),),
     )
-
-
-def phase_values(tags: np.ndarray, spec: ScalarSpec, source: str) -> LinearMap:
-    """Map one value a phase to a control with one value a cell, so that gradients are those of the phases' moduli.
-
-    Args:
-        tags: Phase of each cell of this process (cells,), in the order of the mesh's cells.
-        spec: Vector of the values, `spec.size` phases.
-        source: Name of the control.
-
-    Raises:
-        ContractError: A tag is not that of a phase.
-    """
-    tags = np.asarray(tags)
-    if tags.min() < 0 or tags.max() >= spec.size:
-        raise ContractError(f"phase_values: expected tags from 0 to {spec.size - 1}, got {tags.min()} to {tags.max()}")
-    cells = np.arange(len(tags))
-    return LinearMap(spec, source, sparse.csr_array((np.ones(len(tags)), (cells, tags)), shape=(len(tags), spec.size)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from dolfinx import fem
 
-from genmech_fem.errors import ContractError, ConvergenceError
+from genmech_fem.problems.contracts import check_solved, checked_state
 from genmech_fem.problems.problem import Problem, Snapshot, listed, values_of
 from genmech_fem.problems.variational import VariationalProblem
 
@@ -45,12 +45,8 @@ class LoadCases(Problem):
 
     def restore(self, state: np.ndarray) -> None:
         """Take the states of all cases (cases * dofs,) for the solutions of the present controls."""
-        if np.shape(state) != (self._states.size,):
-            raise ContractError(
-                f"state: expected the dofs of {len(self._states)} cases, shape ({self._states.size},), "
-                f"got {np.shape(state)}"
-            )
-        self._states = np.array(state, dtype=float).reshape(self._states.shape)
+        given = checked_state(state, self._states.size, f"the dofs of {len(self._states)} cases")
+        self._states = given.astype(float).reshape(self._states.shape)
         self._mark_solved()
 
     def observe(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
@@ -69,8 +65,7 @@ class LoadCases(Problem):
             ContractError: A cotangent has an unknown name or the wrong shape.
             ConvergenceError: There is no solution of the present controls.
         """
-        if self._solved is None or not self._solved.holds():
-            raise ConvergenceError("pull_back needs the solution of the present controls: call solve() first")
+        check_solved(self._solved)
         gradients = {name: np.zeros(values_of(control).size) for name, control in self.controls.items()}
         for k in self._cases():
             self.problem.restore(self._states[k])

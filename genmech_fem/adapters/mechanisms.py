@@ -1,10 +1,10 @@
 """Compliant mechanisms: the force inverter of Sigmund (1997), doi:10.1080/08905459708945415."""
 
+from genmech_fem.adapters.linear_maps import as_vector
 from genmech_fem.adapters.pixel_structure import pixel_problem
-from genmech_fem.adapters.problem_model import ProblemModel, as_vector
-from genmech_fem.adapters.structure_parts import Load, Side, Spring, Support
-from genmech_fem.adapters.structures import Structure
+from genmech_fem.adapters.problem_model import ProblemModel
 from genmech_fem.fields import ScalarSpec
+from genmech_fem.geometry.standard_structures import inverter_structure
 
 
 def inverter(nx: int = 40, ny: int = 20, spring_in: float = 0.1, spring_out: float = 0.1) -> ProblemModel:
@@ -24,19 +24,3 @@ def inverter(nx: int = 40, ny: int = 20, spring_in: float = 0.1, spring_out: flo
     """
     problem, moduli = pixel_problem(inverter_structure((nx, ny), spring_in, spring_out))
     return ProblemModel(problem, (moduli,), (as_vector(ScalarSpec("displacement"), "ports"),))
-
-
-def inverter_structure(shape: tuple[int, int] = (40, 20), spring_in: float = 0.1, spring_out: float = 0.1) -> Structure:
-    """The half inverter as data, for other solvers too; arguments and errors are those of `inverter`.
-
-    The lower side is the line of symmetry, with the ports at its ends; the mechanism is held at the upper left corner,
-    over a tenth of its left side.
-    """
-    left, right = Side("bottom", 0.0, 0.0), Side("bottom", 1.0, 1.0)
-    return Structure(
-        shape,
-        supports=(Support(Side("bottom"), (1,)), Support(Side("left", 0.9))),
-        loads=(Load(left, (1.0, 0.0), on="vertices"),),
-        springs=(Spring(left, (spring_in, 0.0)), Spring(right, (spring_out, 0.0))),
-        ports=(Load(right, (1.0, 0.0), on="vertices"),),
-    )

@@ -7,11 +7,12 @@ from dolfinx import mesh
 from mpi4py import MPI
 from scipy import sparse
 
+from genmech_fem.adapters.linear_maps import LinearMap, as_vector, cell_values, sample_state
 from genmech_fem.adapters.load_cases import LoadCases
-from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values, sample_state
+from genmech_fem.adapters.problem_model import ProblemModel
 from genmech_fem.adapters.structure_problem import structure_problem
-from genmech_fem.adapters.structures import Structure, node_grid
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec
+from genmech_fem.geometry.structures import Structure, node_grid
 from genmech_fem.problems import VariationalProblem
 
 _OUTPUTS = ("compliance", "displacement", "von_mises")

@@ -1,116 +1,17 @@
-"""A DOLFINx `Problem` as a ForwardModel: linear maps from arrays to controls and from observables to arrays."""
+"""A DOLFINx `Problem` as a differentiable ForwardModel."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from dolfinx import fem
-from scipy import sparse
 
-from genmech_fem.adapters.interpolation import to_cells
-from genmech_fem.adapters.sampling import sample_values
-from genmech_fem.errors import ContractError, ConvergenceError
-from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec, check
-from genmech_fem.problems.problem import Problem, digest
-from genmech_fem.problems.transient import TransientProblem
+from genmech_fem.adapters.linear_maps import LinearMap
+from genmech_fem.adapters.sample_errors import naming_sample
+from genmech_fem.errors import ContractError
+from genmech_fem.fields import Arrays, Spec, check
+from genmech_fem.problems.problem import Problem
 from genmech_fem.problems.variational import VariationalProblem
-
-
-@dataclass(frozen=True)
-class LinearMap:
-    """A matrix with the spec of the array on its outer side.
-
-    Args:
-        spec: Spec of the array.
-        source: Name of the control or of the observable on the inner side.
-        matrix: Array to control (control dofs, array size), or observable to array
-            (array size, observable size).
-    """
-
-    spec: Spec
-    source: str
-    matrix: sparse.csr_array
-
-    def description(self) -> dict[str, Any]:
-        """Name on the inner side and sha256 of the matrix, as JSON data."""
-        return {"source": self.source, "matrix": digest(self.matrix.data, self.matrix.indices, self.matrix.indptr)}
-
-
-def cell_values(control: fem.Function, spec: FieldSpec, source: str) -> LinearMap:
-    """Map a field on grid cells to a DG0 control: each mesh cell takes the grid cell that holds its midpoint."""
-    grid = spec.place
-    if not isinstance(grid, Grid) or grid.at != "cells" or spec.value_shape:
-        raise ContractError(f"cell_values: expected a scalar field on the cells of a Grid, got {spec}")
-    space = control.function_space
-    points = space.tabulate_dof_coordinates()[:, : grid.dimension]
-    index = np.floor((points - grid.lower) / np.array(grid.spacing)).astype(int)
-    if (index < 0).any() or (index >= grid.shape).any():
-        raise ContractError(f"cell_values: the mesh reaches outside the grid {grid}")
-    columns = np.ravel_multi_index(tuple(index.T), grid.shape)
-    rows = np.arange(len(points))
-    matrix = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(rows), int(np.prod(grid.shape))))
-    return LinearMap(spec, source, matrix)
-
-
-def cell_means(control: fem.Function, spec: FieldSpec, source: str) -> LinearMap:
-    """Map a field on grid cells to a DG0 control: each mesh cell takes the mean of the grid cells, weighted by area.
-
-    Raises:
-        ContractError: The field is not scalar on the cells of a Grid, or the mesh reaches outside of it.
-    """
-    if not isinstance(spec.place, Grid) or spec.value_shape:
-        raise ContractError(f"cell_means: expected a scalar field on the cells of a Grid, got {spec}")
-    space = control.function_space
-    cells = np.empty(len(space.dofmap.list), dtype=np.int64)
-    cells[space.dofmap.list[:, 0]] = np.arange(len(cells))
-    return LinearMap(spec, source, to_cells(spec.place, space.mesh)[cells])
-
-
-def sample_state(state: fem.Function, spec: FieldSpec) -> LinearMap:
-    """Map the state's dofs to its values at the points of a grid.
-
-    Raises:
-        ContractError: The place is not a Grid, the value shapes differ, or points of the
-            grid lie outside the mesh.
-    """
-    return LinearMap(spec, "state", _sampling(state, spec, spec.value_shape))
-
-
-def sample_history(problem: TransientProblem, spec: FieldSpec) -> LinearMap:
-    """Map the history of a problem in time to its values at the points of a grid.
-
-    Args:
-        problem: The problem.
-        spec: Field of value shape (steps + 1, *value shape of the state).
-
-    Raises:
-        ContractError: As of `sample_state`.
-    """
-    times = problem.steps + 1
-    if spec.value_shape[:1] != (times,):
-        raise ContractError(f"sample_history: expected value shape ({times}, ...), got {spec}")
-    once = _sampling(problem.state, spec, spec.value_shape[1:])
-    return LinearMap(spec, "state", sparse.csr_array(sparse.kron(sparse.identity(times), once)))
-
-
-def _sampling(state: fem.Function, spec: FieldSpec, value_shape: tuple[int, ...]) -> sparse.csr_array:
-    """Matrix from dofs to values (*value_shape, *grid) in a row."""
-    space = state.function_space
-    shape = tuple(int(n) for n in space.value_shape)
-    if not isinstance(spec.place, Grid) or value_shape != shape:
-        raise ContractError(f"expected a Grid and value shape {shape}, got {spec}")
-    sampling = sample_values(space, spec.place)
-    outside = int((~sampling.mask).sum())
-    if outside:
-        raise ContractError(f"{outside} of {sampling.mask.size} grid points of '{spec.name}' lie outside the mesh")
-    return sampling.matrix
-
-
-def as_vector(spec: ScalarSpec, source: str) -> LinearMap:
-    """Pass a vector on to a constant control, or an observable on as a vector."""
-    return LinearMap(spec, source, sparse.csr_array(sparse.identity(spec.size)))
 
 
 class ProblemModel:
@@ -225,7 +126,7 @@ class ProblemModel:
             ContractError: There is none.
         """
         for m in self._outputs:
-            dofs = _permutation(m.matrix) if m.source == "state" else None
+            dofs = m.permutation() if m.source == "state" else None
             if dofs is not None:
                 return m.spec, dofs
         raise ContractError(
@@ -278,21 +179,10 @@ class ProblemModel:
     def _solve(self, arrays: Arrays, i: int, names: set[str]) -> dict[str, np.ndarray]:
         self.set_controls(arrays, i)
         self.problem.state.x.array[:] = 0.0  # a cold start: a sample does not depend on the one before
-        try:
+        with naming_sample(i):
             self.problem.solve()
-        except (ConvergenceError, ValueError) as error:
-            raise type(error)(f"sample {i}: {error}") from error
         return self.problem.observe(names)
 
 
 def _batch(arrays: Arrays) -> int:
     return len(next(iter(arrays.values())))
-
-
-def _permutation(matrix: sparse.csr_array) -> np.ndarray | None:
-    """The column of the one entry of each row, if all are 1 up to rounding and no two rows share a column."""
-    rows, columns = (abs(matrix) > 0.5).nonzero()
-    order = columns[np.argsort(rows)]
-    whole = sparse.csr_array((np.ones(len(order)), (np.arange(len(order)), order)), shape=matrix.shape)
-    single = matrix.shape[0] == matrix.shape[1] == len(np.unique(order)) == len(order)
-    return order if single and abs(matrix - whole).max() < 1e-9 else None

@@ -1,22 +1,17 @@
-"""Meshes, functions and fields on grids as PyVista's grids."""
+"""Meshes and functions as PyVista's grids."""
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-import numpy as np
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 
-from genmech_fem.adapters.vtk_grid import VtkGrid, common_space, components, labels, vtk_grid
-from genmech_fem.errors import ContractError, MissingExtraError
-from genmech_fem.fields import Arrays, Grid
+from genmech_fem.adapters.vtk_grid import VtkGrid, common_space, vtk_grid
 from genmech_fem.geometry import Mesh
+from genmech_fem.geometry.pyvista import import_pyvista, labels, mesh_to_pyvista
 
 if TYPE_CHECKING:
     import pyvista
-
-_TYPES = {"triangle": 5, "quad": 9, "tetra": 10, "hexahedron": 12}
 
 
 def to_pyvista(
@@ -39,14 +34,10 @@ def to_pyvista(
         MissingExtraError: PyVista is not installed.
         ValueError: There is no function, or the functions lie on different meshes, or a unit belongs to none.
     """
-    pyvista = import_pyvista()
+    import_pyvista()
     if isinstance(source, Mesh):
         labels({}, units)
-        points = np.zeros((len(source.points), 3))
-        points[:, : source.dimension] = source.points
-        grid = pyvista.UnstructuredGrid({_TYPES[source.cell_type]: source.cells}, points)
-        grid.cell_data["phase"] = source.tags
-        return grid
+        return mesh_to_pyvista(source)
     functions = {} if isinstance(source, dmesh.Mesh) else _by_name(source)
     domain = source if isinstance(source, dmesh.Mesh) else next(iter(functions.values())).function_space.mesh
     return as_pyvista(vtk_grid(common_space(domain, functions), functions, units))
@@ -62,54 +53,6 @@ def as_pyvista(arrays: VtkGrid) -> "pyvista.UnstructuredGrid":
     grid.point_data.update(arrays.point_data)
     grid.cell_data.update(arrays.cell_data)
     return grid
-
-
-def grid_to_pyvista(grid: Grid, arrays: Arrays, *, units: Mapping[str, str] | None = None) -> "pyvista.ImageData":
-    """Make a PyVista image of fields on a regular grid, cell or point data as the grid says.
-
-    Args:
-        grid: Grid of 1 to 3 dimensions.
-        arrays: Fields (*value_shape, *grid.shape) by name, axis 0 of the grid is x.
-        units: Units by name; they become part of the arrays' names, as ``u [mm]``.
-
-    Raises:
-        ContractError: An array does not fit the grid.
-        MissingExtraError: PyVista is not installed.
-        ValueError: The grid has more than 3 dimensions, or a unit belongs to no array.
-    """
-    pyvista = import_pyvista()
-    n = grid.dimension
-    if n > 3:
-        raise ValueError(f"grid_to_pyvista: expected a grid of 1 to 3 dimensions, got {n}")
-    named = labels(arrays, units)
-    flat = (1,) * (3 - n)
-    image = pyvista.ImageData(
-        dimensions=(*(size + (grid.at == "cells") for size in grid.shape), *flat),
-        spacing=(*grid.spacing, *(1.0,) * (3 - n)),
-        origin=(*grid.lower, *(0.0,) * (3 - n)),
-    )
-    data = image.cell_data if grid.at == "cells" else image.point_data
-    for name, value in arrays.items():
-        array = np.asarray(value)
-        if array.shape[-n:] != grid.shape:
-            raise ContractError(f"'{name}': expected shape (*value_shape, *{grid.shape}), got {array.shape}")
-        value_shape = array.shape[:-n]
-        ordered = np.moveaxis(array, range(-n, 0), range(n - 1, -1, -1))  # VTK's x runs fastest
-        data[named[name]] = components(ordered.reshape(-1, *value_shape))
-    return image
-
-
-def import_pyvista() -> ModuleType:
-    """Import PyVista.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        import pyvista
-    except ImportError as error:
-        raise MissingExtraError("pyvista", "viz") from error
-    return pyvista
 
 
 def _by_name(source: fem.Function | Mapping[str, fem.Function]) -> Mapping[str, fem.Function]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from genmech_fem.adapters.homogenization import EPOXY, GLASS, Material, pixel_mesh
-from genmech_fem.adapters.interpolation import interpolation_matrix
-from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values, sample_state
+from genmech_fem.adapters.homogenization import pixel_mesh
+from genmech_fem.adapters.linear_maps import LinearMap, as_vector, cell_values, sample_state
+from genmech_fem.adapters.materials import EPOXY, GLASS, Material, moduli
+from genmech_fem.adapters.problem_model import ProblemModel
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec
 from genmech_fem.forward import ForwardModel, FunctionModel, compose
+from genmech_fem.geometry.interpolation import interpolation_matrix
 from genmech_fem.microstructure import phase_grid, phase_spec
 from genmech_fem.problems import Dirichlet, Problem, Roller, diffusion, elasticity, periodic_elasticity
 
@@ -43,7 +45,7 @@ def tension(
         sample_state(problem.state, displacement),
         as_vector(ScalarSpec("strain_energy", 1, "GJ/m"), "strain_energy"),
     )
-    return _two_phase(problem, resolution, _moduli(matrix, inclusion), outputs)
+    return _two_phase(problem, resolution, moduli(matrix, inclusion), outputs)
 
 
 def conduction(resolution: int = 64, matrix: float = 1.0, inclusion: float = 10.0) -> ForwardModel:
@@ -107,13 +109,13 @@ def pixel_stiffness(
     problem = periodic_elasticity(pixel_mesh(resolution, dimension))
     stiffness = ScalarSpec("stiffness", problem.loads * (problem.loads + 1) // 2, "GPa")
     outputs = (as_vector(stiffness, "stiffness"),)
-    return _two_phase(problem, resolution, _moduli(matrix, inclusion), outputs, dimension)
+    return _two_phase(problem, resolution, moduli(matrix, inclusion), outputs, dimension)
 
 
 def _two_phase(
     problem: Problem,
     resolution: int,
-    values: Mapping[str, tuple[float, float]],
+    values: Mapping[str, tuple[float, ...]],
     outputs: tuple[LinearMap, ...],
     dimension: int = 2,
 ) -> ForwardModel:
@@ -127,10 +129,6 @@ def _two_phase(
 
     phase = FunctionModel(assign, (phase_spec(resolution, dimension=dimension),), specs)
     return compose(phase, ProblemModel(problem, inputs, outputs))
-
-
-def _moduli(matrix: Material, inclusion: Material) -> dict[str, tuple[float, float]]:
-    return {name: (getattr(matrix, name), getattr(inclusion, name)) for name in ("youngs_modulus", "poisson_ratio")}
 
 
 def _side(axis: int, place: float) -> Callable[[np.ndarray], np.ndarray]:

@@ -11,7 +11,7 @@ from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, check, take
 from genmech_fem.forward import Chain, ForwardModel, LazyModel
 from genmech_fem.problems import Certificate
-from genmech_fem.problems.certificate import Certified, Judge
+from genmech_fem.problems.judges import Certified, Judge
 from genmech_fem.problems.problem import values_of
 from genmech_fem.problems.variational import VariationalProblem
 from genmech_fem.runtime import Verdict

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genmech_fem.adapters.homogenization import EPOXY, GLASS, Material
-from genmech_fem.adapters.meshes import dolfinx_mesh, phase_field
+from genmech_fem.adapters.materials import EPOXY, GLASS, Material, write_phases
+from genmech_fem.adapters.meshes import dolfinx_mesh
+from genmech_fem.adapters.sample_errors import naming_sample
 from genmech_fem.adapters.two_scale import check_cells
-from genmech_fem.errors import ConvergenceError, MeshingError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, check
 from genmech_fem.geometry import conforming_mesh
 from genmech_fem.problems import VariationalProblem, elasticity
@@ -79,10 +79,8 @@ class ResolvedStructure:
         return {spec.name: np.stack([sample[spec.name] for sample in samples]) for spec in self.outputs}
 
     def _sample(self, i: int, phases: np.ndarray) -> dict[str, np.ndarray]:
-        try:
+        with naming_sample(i):
             problem, volume = self._solved(phases)
-        except (MeshingError, ConvergenceError) as error:
-            raise type(error)(f"sample {i}: {error}") from error
         return {"compliance": problem.observe(["compliance"])["compliance"], "volume": np.array([volume])}
 
     def _solved(self, phases: np.ndarray) -> tuple[VariationalProblem, float]:
@@ -92,9 +90,7 @@ class ResolvedStructure:
         )
         domain, tags = dolfinx_mesh(mesh)
         problem = elasticity(domain, self.conditions)
-        for name in ("youngs_modulus", "poisson_ratio"):
-            values = np.array([getattr(m, name) for m in (self.matrix, self.inclusion)])
-            phase_field(domain, tags, values, problem.controls[name])
+        write_phases(problem, domain, tags, self.matrix, self.inclusion)
         problem.solve()
         sizes = mesh.measures()
         return problem, float(sizes[mesh.tags == 1].sum() / sizes.sum())

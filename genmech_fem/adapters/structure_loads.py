@@ -7,8 +7,8 @@ import numpy as np
 import ufl
 from dolfinx import fem, mesh
 
-from genmech_fem.adapters.structure_parts import Carrier, Load, Place, Spring, Support, Torque
-from genmech_fem.adapters.structures import Structure
+from genmech_fem.geometry.structure_parts import Carrier, Load, Place, Spring, Support, Torque
+from genmech_fem.geometry.structures import Structure
 from genmech_fem.problems.forms import compiled
 
 _INTEGRALS = {"facets": ("ds", "exterior_facet"), "cells": ("dx", "cell"), "vertices": ("dP", "vertex")}

@@ -1,6 +1,5 @@
 """The elastic problem of a structure, on the mesh of its box or on that of its solid alone."""
 
-from collections.abc import Callable
 from typing import Any
 
 import ufl
@@ -8,10 +7,11 @@ from dolfinx import fem, mesh
 
 from genmech_fem.adapters.load_cases import LoadCases
 from genmech_fem.adapters.structure_loads import Parts, held
-from genmech_fem.adapters.structures import Structure
-from genmech_fem.problems import Law, SolverOptions, VariationalProblem
-from genmech_fem.problems.applied import cell_control, stiffness_degree
-from genmech_fem.problems.physics import ELASTICITY, PLANE_STRESS
+from genmech_fem.geometry.structures import Structure
+from genmech_fem.problems import Law, VariationalProblem
+from genmech_fem.problems.applied import cell_control, cell_measure, stiffness_degree
+from genmech_fem.problems.physics import isotropic_strain, isotropic_stress, lame, lame_of_plane_stress
+from genmech_fem.problems.solver_options import positive_definite
 
 _TINY = 1e-30  # keeps the slope of the square root finite where there is no stress
 
@@ -37,15 +37,15 @@ def structure_problem(structure: Structure, domain: mesh.Mesh, *, degree: int = 
     bcs = [bc for support in structure.supports for bc in held(space, structure, support)]
     E, v = cell_control(domain, "youngs_modulus", 1.0), ufl.TestFunction(space)
     u = fem.Function(space, name="displacement")
-    stress, strain_of = _law(E, structure.poisson_ratio, domain.geometry.dim)
-    solid_stress, _ = _law(1.0, structure.poisson_ratio, domain.geometry.dim)
+    moduli = _moduli(E, structure)
+    stress = isotropic_stress(_strain(u), *moduli)
+    solid_stress = isotropic_stress(_strain(u), *_moduli(1.0, structure))
     parts = Parts(structure, domain, degree)
     loads = [parts.load(load, f"loads[{k}]") for k, load in enumerate(structure.loads)]
     ports = [parts.load(port, f"ports[{k}]") for k, port in enumerate(structure.ports)]
     springs = [parts.spring(spring, f"springs[{k}]") for k, spring in enumerate(structure.springs)]
-    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": stiffness_degree(domain, degree)})
-    centres = ufl.dx(domain=domain, metadata={"quadrature_degree": 0})
-    residual = ufl.inner(stress(_strain(u)), _strain(v)) * dx
+    dx, centres = cell_measure(domain, stiffness_degree(domain, degree)), cell_measure(domain, 0)
+    residual = ufl.inner(stress, _strain(v)) * dx
     problem = VariationalProblem(
         sum((spring(u, v) for spring in springs), residual) - sum(work(v) for _, work in loads),
         u,
@@ -54,11 +54,11 @@ def structure_problem(structure: Structure, domain: mesh.Mesh, *, degree: int = 
         observables={
             "compliance": sum(work(u) for _, work in loads),
             **({"ports": [work(u) for _, work in ports]} if ports else {}),
-            "von_mises": _von_mises(solid_stress(_strain(u))) * ufl.TestFunction(E.function_space) * centres,
+            "von_mises": _von_mises(solid_stress) * ufl.TestFunction(E.function_space) * centres,
         },
         positive={"youngs_modulus": E},
-        solver=SolverOptions(symmetric=True, definite=True),
-        law=None if springs else Law(stress(_strain(u)), strain_of, dx),
+        solver=positive_definite(None),
+        law=None if springs else Law(stress, lambda sigma: isotropic_strain(sigma, *moduli), dx),
     )
     return problem if len(loads) == 1 else LoadCases(problem, [factor for factor, _ in loads])
 
@@ -67,16 +67,9 @@ def _strain(w: Any) -> Any:
     return ufl.sym(ufl.grad(w))
 
 
-def _law(E: Any, poisson_ratio: float, dimension: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """From strain to stress, and back; in 2D in plane stress."""
-    physics = PLANE_STRESS if dimension == 2 else ELASTICITY
-    mu, lmbda = physics.coefficients(E, poisson_ratio)
-
-    def strain_of(stress: Any) -> Any:
-        volume = lmbda * ufl.tr(stress) / (2 * mu + dimension * lmbda) * ufl.Identity(dimension)
-        return (stress - volume) / (2 * mu)
-
-    return lambda strain: physics.law(strain, mu, lmbda), strain_of
+def _moduli(E: Any, structure: Structure) -> tuple[Any, Any]:
+    """Parameters mu and lambda [stress], in 2D of plane stress."""
+    return (lame_of_plane_stress if structure.grid.dimension == 2 else lame)(E, structure.poisson_ratio)
 
 
 def _von_mises(stress: Any) -> Any:

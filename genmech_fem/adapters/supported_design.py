@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from genmech_fem.adapters.structures import Structure
 from genmech_fem.errors import MeshingError
 from genmech_fem.geometry import Design
-from genmech_fem.geometry.designs import connected_pieces, submesh, tagged_sides
+from genmech_fem.geometry.facets import with_box_tags
+from genmech_fem.geometry.pieces import connected_pieces, submesh
+from genmech_fem.geometry.structures import Structure
 
 
 def supported(design: Design, structure: Structure) -> Design:
@@ -32,4 +33,4 @@ def supported(design: Design, structure: Structure) -> Design:
                 f"loads[{k}]: expected solid that connects it to a support, got a part of the design that touches none"
             )
     removed = float(mesh.measures()[~kept].sum())
-    return replace(design, mesh=tagged_sides(submesh(mesh, kept), structure.grid), removed=removed)
+    return replace(design, mesh=with_box_tags(submesh(mesh, kept), structure.grid), removed=removed)

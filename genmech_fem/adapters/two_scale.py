@@ -7,15 +7,17 @@ import ufl
 from dolfinx import fem
 from scipy import sparse
 
+from genmech_fem.adapters.linear_maps import LinearMap, as_vector, cell_values
 from genmech_fem.adapters.pixel_structure import box_mesh
-from genmech_fem.adapters.problem_model import LinearMap, ProblemModel, as_vector, cell_values
+from genmech_fem.adapters.problem_model import ProblemModel
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec
-from genmech_fem.problems import SolverOptions, VariationalProblem
-from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
+from genmech_fem.problems import VariationalProblem
+from genmech_fem.problems.applied import apply, cell_control, cell_measure, stiffness_degree
 from genmech_fem.problems.conditions import Condition, Load
 from genmech_fem.problems.elasticity import MECHANICAL
 from genmech_fem.problems.physics import mandel_basis
+from genmech_fem.problems.solver_options import positive_definite
 
 _LOADS = 3  # Mandel components of a strain in the plane
 
@@ -45,7 +47,7 @@ def homogenized_structure(
     state, v = fem.Function(applied.space, name="displacement"), ufl.TestFunction(applied.space)
     units = [ufl.as_matrix(unit.tolist()) for unit in mandel_basis(2)]
     strain, virtual = (ufl.as_vector([ufl.inner(ufl.grad(w), unit) for unit in units]) for w in (state, v))
-    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": stiffness_degree(domain, degree)})
+    dx = cell_measure(domain, stiffness_degree(domain, degree))
     problem = VariationalProblem(
         ufl.inner(C * strain, virtual) * dx - applied.work(v),
         state,
@@ -57,7 +59,7 @@ def homogenized_structure(
             "stiffness, second minor": C[0, 0] * C[1, 1] - C[0, 1] ** 2,
             "determinant of the stiffness": ufl.det(C),
         },
-        solver=SolverOptions(symmetric=True, definite=True),
+        solver=positive_definite(None),
     )
     return ProblemModel(problem, (_tensors(C, cells),), (as_vector(ScalarSpec("compliance"), "compliance"),))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import basix
 import basix.ufl
@@ -10,7 +11,9 @@ from dolfinx import fem, mesh
 from dolfinx.io.utils import cell_perm_vtk
 from mpi4py import MPI
 
-from genmech_fem.adapters.graphs import check_nodal, node_features
+from genmech_fem.adapters.nodes import check_nodal, node_features
+from genmech_fem.adapters.processes import gathered
+from genmech_fem.geometry.pyvista import labels, vtk_components
 
 # Number of VTK and name of meshio, for cells of degree 1 and of any degree.
 _TYPES = {
@@ -20,6 +23,9 @@ _TYPES = {
     "tetrahedron": ((10, "tetra"), (71, "VTK_LAGRANGE_TETRAHEDRON")),
     "hexahedron": ((12, "hexahedron"), (72, "VTK_LAGRANGE_HEXAHEDRON")),
 }
+
+
+type Functions = Mapping[str, fem.Function]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +54,7 @@ class VtkGrid:
 
     def gather(self, comm: MPI.Comm) -> "VtkGrid":
         """Collect the whole grid on process 0; the other processes get an empty one."""
-
-        def whole(array: np.ndarray) -> np.ndarray:
-            parts = comm.gather(array)
-            return array[:0] if parts is None else np.concatenate(parts)
-
+        whole = partial(gathered, comm)
         numbers = whole(self.numbers[: self.owned])
         return VtkGrid(
             whole(self.points[: self.owned]),
@@ -66,30 +68,17 @@ class VtkGrid:
         )
 
 
-def labels(names: Mapping[str, object], units: Mapping[str, str] | None) -> dict[str, str]:
-    """Names of arrays with units, as ``u [mm]``.
-
-    Raises:
-        ValueError: A unit belongs to no field.
-    """
-    unknown = sorted(set(units or {}) - set(names))
-    if unknown:
-        raise ValueError(f"units: expected names among {sorted(names)}, got {unknown}")
-    return {name: f"{name} [{units[name]}]" if units and name in units else name for name in names}
-
-
-def components(values: np.ndarray) -> np.ndarray:
-    """Values (points, *value_shape) as VTK has them, (points,) or (points, components): 2 components become 3."""
-    padded = np.pad(values, [(0, 0)] + [(0, 1 if n == 2 else 0) for n in values.shape[1:]])
-    return padded.reshape(len(values), -1) if padded.ndim > 2 else padded
-
-
 def in_cells(function: fem.Function) -> bool:
     """Tell whether a function has one value a cell."""
     return int(function.function_space.ufl_element().degree) == 0
 
 
-def common_space(domain: mesh.Mesh, functions: Mapping[str, fem.Function]) -> fem.FunctionSpace:
+def mesh_of(functions: Functions) -> mesh.Mesh:
+    """The mesh of the first function."""
+    return next(iter(functions.values())).function_space.mesh
+
+
+def common_space(domain: mesh.Mesh, functions: Functions) -> fem.FunctionSpace:
     """Scalar Lagrange space with equidistant nodes that holds all functions exactly; DG if one of them is.
 
     Raises:
@@ -138,9 +127,7 @@ def values_at_nodes(function: fem.Function, space: fem.FunctionSpace) -> np.ndar
     return result
 
 
-def vtk_grid(
-    space: fem.FunctionSpace, functions: Mapping[str, fem.Function], units: Mapping[str, str] | None = None
-) -> VtkGrid:
+def vtk_grid(space: fem.FunctionSpace, functions: Functions, units: Mapping[str, str] | None = None) -> VtkGrid:
     """Make the grid of the cells that this process owns.
 
     Args:
@@ -165,9 +152,9 @@ def vtk_grid(
     for name, function in functions.items():
         if in_cells(function):
             values = np.moveaxis(node_features(function), -1, 0)[function.function_space.dofmap.list[:count, 0]]
-            cell_data[named[name]] = components(values)
+            cell_data[named[name]] = vtk_components(values)
         else:
-            point_data[named[name]] = components(values_at_nodes(function, space))
+            point_data[named[name]] = vtk_components(values_at_nodes(function, space))
     numbers = index.local_to_global(np.arange(index.size_local + index.num_ghosts, dtype=np.int32))
     return VtkGrid(
         space.tabulate_dof_coordinates(),

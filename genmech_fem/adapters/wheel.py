@@ -8,9 +8,9 @@ import numpy as np
 from genmech_fem.adapters.conforming_structure import ConformingStructure
 from genmech_fem.adapters.pixel_structure import pixel_structure
 from genmech_fem.adapters.problem_model import ProblemModel
-from genmech_fem.adapters.structure_parts import Load, Support, Torque
-from genmech_fem.adapters.structures import Structure
 from genmech_fem.fields import Grid
+from genmech_fem.geometry.structure_parts import Load, Support, Torque
+from genmech_fem.geometry.structures import Structure
 
 _CENTRE = (0.5, 0.5)
 _ARC = 20.0  # of the rim that carries a force [degree]

@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("dolfinx", "fem") from error
 
-from genmech_fem.problems.certificate import Certificate, Certified, ResidualCheck
+from genmech_fem.problems.certificate import Certificate
 from genmech_fem.problems.conditions import (
     BodyForce,
     Clamped,
@@ -25,11 +25,10 @@ from genmech_fem.problems.conditions import (
     Pressure,
     Roller,
     Source,
-    Tags,
     Traction,
 )
 from genmech_fem.problems.diffusion import diffusion
-from genmech_fem.problems.elasticity import elasticity, lame
+from genmech_fem.problems.elasticity import elasticity
 from genmech_fem.problems.fourier import Fourier
 from genmech_fem.problems.heat import TimeSteps, transient_heat
 from genmech_fem.problems.homogenization import PeriodicHomogenization, periodic_conduction, periodic_elasticity
@@ -40,11 +39,16 @@ from genmech_fem.problems.hyperelasticity import (
     set_pixels,
     uniaxial_extension,
 )
-from genmech_fem.problems.linear import LinearSolver, SolverOptions
+from genmech_fem.problems.judges import Certified, ResidualCheck
+from genmech_fem.problems.law import Law
+from genmech_fem.problems.linear import LinearSolver
 from genmech_fem.problems.newton import Newton
+from genmech_fem.problems.physics import lame
 from genmech_fem.problems.problem import Problem
+from genmech_fem.problems.solver_options import SolverOptions
+from genmech_fem.problems.tags import Tags
 from genmech_fem.problems.transient import TransientProblem
-from genmech_fem.problems.variational import Law, VariationalProblem
+from genmech_fem.problems.variational import VariationalProblem
 
 __all__ = [
     "BodyForce",

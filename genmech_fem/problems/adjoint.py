@@ -5,10 +5,10 @@ from functools import cached_property
 
 import numpy as np
 import ufl
-from dolfinx import fem, la
+from dolfinx import fem
 from ufl.algorithms import expand_derivatives
 
-from genmech_fem.problems.forms import compiled
+from genmech_fem.problems.forms import assembled_vector, compiled
 from genmech_fem.problems.observables import Observable
 from genmech_fem.problems.problem import Control, values_of
 
@@ -93,6 +93,4 @@ def _assembled(forms: list[fem.Form], control: Control) -> np.ndarray:
     if isinstance(control, fem.Constant):
         comm = forms[0].mesh.comm
         return np.array([comm.allreduce(fem.assemble_scalar(form)) for form in forms])
-    vector = fem.assemble_vector(forms[0])
-    vector.scatter_reverse(la.InsertMode.add)
-    return vector.array.copy()
+    return assembled_vector(forms[0]).array.copy()

@@ -11,8 +11,10 @@ from dolfinx import fem, mesh
 from numpy.typing import ArrayLike
 from ufl.domain import extract_unique_domain
 
-from genmech_fem.problems.conditions import Clamped, Condition, Dirichlet, Load, Roller, Tags, Where
+from genmech_fem.problems.conditions import Clamped, Condition, Dirichlet, Load, Roller
+from genmech_fem.problems.places import Places
 from genmech_fem.problems.problem import Control
+from genmech_fem.problems.tags import Tags
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def apply(
         ValueError: A place is empty or unknown, a value has the wrong shape, or two controls have the same name.
     """
     _check_kinds(conditions, allowed)
-    space, places = _state_space(domain, degree, shape, conditions), _Places(domain, tags or Tags())
+    space, places = _state_space(domain, degree, shape, conditions), Places(domain, tags or Tags())
     metadata = {"quadrature_degree": 2 * degree if quadrature_degree is None else quadrature_degree}
     parts: dict[str, list[tuple[int, np.ndarray]]] = {"ds": [], "dx": []}
     measures = {kind: ufl.Measure(kind, domain=domain, subdomain_data=parts[kind], metadata=metadata) for kind in parts}
@@ -109,6 +111,11 @@ def cell_control(domain: mesh.Mesh, name: str, value: ArrayLike) -> fem.Function
     return control
 
 
+def cell_measure(domain: mesh.Mesh, quadrature_degree: int) -> ufl.Measure:
+    """Integral over the cells by a quadrature of this degree."""
+    return ufl.dx(domain=domain, metadata={"quadrature_degree": quadrature_degree})
+
+
 def stiffness_degree(domain: mesh.Mesh, degree: int) -> int:
     """Least quadrature degree of the stiffness of Lagrange elements that keeps their order of convergence."""
     affine = domain.ufl_domain().is_piecewise_linear_simplex_domain()
@@ -133,58 +140,6 @@ def _state_space(
     given = [value.function_space for value in values if isinstance(value, fem.Function)]
     fitting = [space for space in given if space.mesh is domain and space.ufl_element() == element]
     return fitting[0] if fitting else fem.functionspace(domain, element)
-
-
-class _Places:
-    """Entities of a mesh, found by `where`; every method is to be called on all processes."""
-
-    def __init__(self, domain: mesh.Mesh, tags: Tags) -> None:
-        self._domain, self._tags, self._dimension = domain, tags, domain.topology.dim
-        if len(domain.topology.entity_types[self._dimension - 1]) > 1:
-            raise ValueError(f"domain: expected cells with facets of one shape, got {domain.basix_cell().name}s")
-        domain.topology.create_connectivity(self._dimension - 1, self._dimension)
-
-    def facets(self, where: Where) -> np.ndarray:
-        """Facets."""
-        if callable(where):
-            found = mesh.locate_entities_boundary(self._domain, self._dimension - 1, where)
-        elif where is None:
-            found = mesh.exterior_facet_indices(self._domain.topology)
-        else:
-            found = self._tags.find("facets", where)
-        return self._checked("facets", where, found)
-
-    def boundary(self, where: Where) -> np.ndarray:
-        """Facets of the boundary, for integrals: owned cells and the facets' numbers in them."""
-        found = self.facets(where)
-        outside = np.intersect1d(found, mesh.exterior_facet_indices(self._domain.topology))
-        inside = self._count("facets", found) - self._count("facets", outside)
-        if inside:
-            raise ValueError(f"where={where!r}: expected facets of the boundary for a load, {inside} lie inside")
-        return fem.compute_integration_domains(fem.IntegralType.exterior_facet, self._domain.topology, outside)
-
-    def cells(self, where: Where) -> np.ndarray:
-        """Owned cells."""
-        owned = self._domain.topology.index_map(self._dimension).size_local
-        if callable(where):
-            found = mesh.locate_entities(self._domain, self._dimension, where)
-        elif where is None:
-            found = np.arange(owned, dtype=np.int32)
-        else:
-            found = self._tags.find("cells", where)
-        return self._checked("cells", where, found[found < owned])
-
-    def _checked(self, kind: str, where: Where, found: np.ndarray) -> np.ndarray:
-        if self._count(kind, found) == 0:
-            raise ValueError(
-                f"where={where!r}: expected at least one of the mesh's {kind} there, found none; all vertices "
-                "of an entity have to lie on the part, so allow for rounding, as np.isclose does"
-            )
-        return found
-
-    def _count(self, kind: str, found: np.ndarray) -> int:
-        owned = self._domain.topology.index_map(self._dimension - (kind == "facets")).size_local
-        return int(self._domain.comm.allreduce(int((found < owned).sum())))
 
 
 def _held(

@@ -11,8 +11,7 @@ improve the state; the energy that they gain is a lower bound of the square of t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 import ufl
@@ -21,46 +20,11 @@ from mpi4py import MPI
 
 from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.problems.forms import compiled, symbols
-from genmech_fem.problems.linear import LinearSolver, factored_once
-from genmech_fem.problems.problem import Control, Problem, Snapshot, values_of
+from genmech_fem.problems.judges import Certified
+from genmech_fem.problems.linear import LinearSolver
+from genmech_fem.problems.problem import Control, Snapshot, values_of
+from genmech_fem.problems.solver_options import factored_once
 from genmech_fem.problems.variational import VariationalProblem
-
-
-@dataclass(frozen=True)
-class Certified:
-    """A state, and how wrong it is at most.
-
-    Attributes:
-        state: The state after `steps` of polish (dofs,).
-        norm: Size of the state.
-        bound: Upper bound of its error, in the same norm; infinite where nothing can be said.
-        proposed: Lower and upper bound of the error of what was proposed.
-        steps: Steps of polish.
-    """
-
-    state: np.ndarray
-    norm: float
-    bound: float
-    proposed: tuple[float, float]
-    steps: int
-
-    @property
-    def relative(self) -> float:
-        """Upper bound of the error relative to the solution; infinite for an error as large as the state."""
-        if self.bound == 0.0:
-            return 0.0
-        return self.bound / (self.norm - self.bound) if self.bound < self.norm else float("inf")
-
-
-class Judge(Protocol):
-    """What tells how wrong states of a problem are, and may improve them: `Certificate`, `ResidualCheck`."""
-
-    @property
-    def problem(self) -> Problem:
-        """The problem whose states it judges."""
-
-    def certify(self, state: np.ndarray, tolerance: float = 0.0, steps: int = 0) -> Certified:
-        """Judge a proposed state (dofs,); take up to so many steps while its relative error is above the tolerance."""
 
 
 class Certificate:
@@ -188,35 +152,6 @@ class Certificate:
                 f"Certificate: expected the flux of the Law to make the whole stiffness, with its inverse and the "
                 f"quadrature of the residual: a random state has the energy {energy:.6g}, by the law {square:.6g}"
             )
-
-
-class ResidualCheck:
-    """The relative residual of states of any problem, which bounds no error, and a polish by Newton's method.
-
-    Args:
-        problem: The problem.
-    """
-
-    def __init__(self, problem: VariationalProblem) -> None:
-        self.problem = problem
-
-    def certify(self, state: np.ndarray, tolerance: float = 0.0, steps: int = 0) -> Certified:
-        """Compare the residual, relative to that of the zero state, with the tolerance; else take steps of Newton.
-
-        Raises:
-            ContractError: The state has the wrong shape.
-            ValueError: A control is not finite, or an expression of controls is not positive.
-        """
-        self.problem.check_controls()
-        start = self.problem.admissible(state)
-        proposed = before = self.problem.residual_norm(start)
-        if before > tolerance and steps and np.isfinite(before):
-            try:
-                start = self.problem.approach(start, tolerance, steps)
-                before = self.problem.residual_norm(start)
-            except ConvergenceError:
-                return Certified(start, 1.0, float("inf"), (0.0, proposed), steps)
-        return Certified(start, 1.0, before, (0.0, proposed), steps if before < proposed else 0)
 
 
 def _copied(control: Control, domain: mesh.Mesh) -> Control:

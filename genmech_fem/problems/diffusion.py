@@ -1,17 +1,18 @@
 """Steady heat conduction, or Darcy flow: - div(kappa grad u) = f."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import ufl
 from dolfinx import fem, mesh
 
-from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
-from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source, Tags
-from genmech_fem.problems.linear import SolverOptions
-from genmech_fem.problems.variational import Law, VariationalProblem
+from genmech_fem.problems.applied import apply, cell_control, cell_measure, stiffness_degree
+from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source
+from genmech_fem.problems.law import Law
+from genmech_fem.problems.solver_options import SolverOptions, positive_definite
+from genmech_fem.problems.tags import Tags
+from genmech_fem.problems.variational import VariationalProblem
 
 HELD_AND_HEATED: tuple[Condition, ...] = (Dirichlet(), Source())
 """u = 0 on the whole boundary and f = 1."""
@@ -64,7 +65,7 @@ def diffusion(
     conductivity = cell_control(domain, "conductivity", np.eye(dimension) if anisotropic else 1.0)
     state, v = fem.Function(applied.space, name="temperature"), ufl.TestFunction(applied.space)
     chosen = stiffness_degree(domain, degree) if quadrature_degree is None else quadrature_degree
-    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": chosen})
+    dx = cell_measure(domain, chosen)
     flux = -conductivity * ufl.grad(state)
     resistivity = ufl.inv(conductivity) if anisotropic else 1 / conductivity
     return VariationalProblem(
@@ -79,7 +80,7 @@ def diffusion(
             **({"compliance": applied.work(state)} if applied.loads else {}),
         },
         positive=_leading_minors(conductivity) if anisotropic else {"conductivity": conductivity},
-        solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
+        solver=positive_definite(solver),
         law=Law(-flux, lambda q: resistivity * q, dx),
     )
 

@@ -1,26 +1,22 @@
 """Linear elasticity at small strain: - div sigma = b, sigma = lambda tr(eps) I + 2 mu eps."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import ufl
 from dolfinx import fem, mesh
 
-from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
-from genmech_fem.problems.conditions import BodyForce, Clamped, Condition, Dirichlet, Pressure, Roller, Tags, Traction
-from genmech_fem.problems.linear import SolverOptions
-from genmech_fem.problems.variational import Law, VariationalProblem
+from genmech_fem.problems.applied import apply, cell_control, cell_measure, stiffness_degree
+from genmech_fem.problems.conditions import BodyForce, Clamped, Condition, Dirichlet, Pressure, Roller, Traction
+from genmech_fem.problems.law import Law
+from genmech_fem.problems.physics import isotropic_strain, isotropic_stress, lame, lame_of_plane_stress
+from genmech_fem.problems.solver_options import SolverOptions, positive_definite
+from genmech_fem.problems.tags import Tags
+from genmech_fem.problems.variational import VariationalProblem
 
 Hypothesis = Literal["plane strain", "plane stress"]
 MECHANICAL: tuple[type, ...] = (Dirichlet, Roller, Clamped, Traction, Pressure, BodyForce)
 """Conditions of solids."""
-
-
-def lame(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
-    """Lamé parameters mu and lambda [stress]."""
-    mu = youngs_modulus / (2 * (1 + poisson_ratio))
-    return mu, 2 * mu * poisson_ratio / (1 - 2 * poisson_ratio)
 
 
 def elasticity(
@@ -68,20 +64,15 @@ def elasticity(
         quadrature_degree=quadrature_degree,
     )
     E, nu = cell_control(domain, "youngs_modulus", 1.0), cell_control(domain, "poisson_ratio", 0.3)
-    mu, lmbda = lame(E, nu)
-    upper = {"0.5 - poisson_ratio": 0.5 - nu}
     if hypothesis == "plane stress":
-        lmbda, upper = E * nu / (1 - nu**2), {"1 - poisson_ratio": 1 - nu}
+        moduli, upper = lame_of_plane_stress(E, nu), {"1 - poisson_ratio": 1 - nu}
+    else:
+        moduli, upper = lame(E, nu), {"0.5 - poisson_ratio": 0.5 - nu}
     state, v = fem.Function(applied.space, name="displacement"), ufl.TestFunction(applied.space)
     strain = ufl.sym(ufl.grad(state))
-    stress = lmbda * ufl.tr(strain) * ufl.Identity(dimension) + 2 * mu * strain
-
-    def strain_of(stress: Any) -> Any:
-        volume = lmbda * ufl.tr(stress) / (2 * mu + dimension * lmbda) * ufl.Identity(dimension)
-        return (stress - volume) / (2 * mu)
-
+    stress = isotropic_stress(strain, *moduli)
     chosen = stiffness_degree(domain, degree) if quadrature_degree is None else quadrature_degree
-    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": chosen})
+    dx = cell_measure(domain, chosen)
     return VariationalProblem(
         ufl.inner(stress, ufl.sym(ufl.grad(v))) * dx - applied.work(v),
         state,
@@ -94,8 +85,8 @@ def elasticity(
             **({"compliance": applied.work(state)} if applied.loads else {}),
         },
         positive={"youngs_modulus": E, "1 + poisson_ratio": 1 + nu, **upper},
-        solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
-        law=Law(stress, strain_of, dx),
+        solver=positive_definite(solver),
+        law=Law(stress, lambda sigma: isotropic_strain(sigma, *moduli), dx),
     )
 
 

@@ -39,6 +39,13 @@ def assemble(matrix: la.MatrixCSR, form: fem.Form, bcs: Sequence[fem.DirichletBC
     matrix.scatter_reverse()
 
 
+def assembled_vector(form: fem.Form) -> la.Vector:
+    """A linear form; the entries of dofs that other processes own are not summed up."""
+    vector = fem.assemble_vector(form)
+    vector.scatter_reverse(la.InsertMode.add)
+    return vector
+
+
 def with_degrees(form: ufl.Form) -> ufl.Form:
     """Fix the quadrature degree of every integral, so that all derivatives are exact ones of the discrete form."""
     integrals = []

@@ -9,15 +9,11 @@ doi:10.1016/S0045-7825(97)00218-1; on finite-element grids Leute et al. (2022), 
 from dataclasses import dataclass
 
 import numpy as np
-from dolfinx import fem
 from scipy import fft, sparse
 
 from genmech_fem.errors import ConvergenceError
-
-try:
-    from petsc4py import PETSc
-except ImportError:
-    PETSc = None
+from genmech_fem.problems.petsc import PETSc
+from genmech_fem.problems.voxels import Voxels
 
 
 @dataclass(frozen=True)
@@ -36,37 +32,6 @@ class Fourier:
     def __post_init__(self) -> None:
         if not (0 < self.tolerance < 1 and self.iterations >= 1):
             raise ValueError(f"Fourier: expected 0 < tolerance < 1 and iterations >= 1, got {self}")
-
-
-@dataclass(frozen=True, eq=False)
-class Voxels:
-    """A regular periodic grid of Q1 cells.
-
-    Args:
-        shape: Cells along each axis, as many as nodes.
-        cells: The mesh's cell at each place of the grid, in C order (cells,).
-    """
-
-    shape: tuple[int, ...]
-    cells: np.ndarray
-
-
-def voxels(space: fem.FunctionSpace) -> Voxels | None:
-    """The grid of a periodic space whose nodes are those of a regular grid in its order, else None."""
-    domain = space.mesh
-    if domain.basix_cell().name not in ("quadrilateral", "hexahedron") or space.element.basix_element.degree != 1:
-        return None
-    x = domain.geometry.x[:, : domain.geometry.dim]
-    lower, upper = x.min(axis=0), x.max(axis=0)
-    cells = x[domain.geometry.dofmaps[0]]
-    shape = np.round((upper - lower) / np.ptp(cells[0], axis=0)).astype(int)
-    corners = (cells - lower) / ((upper - lower) / shape)
-    places = np.round(corners).astype(int)
-    nodes = np.ravel_multi_index(tuple(np.moveaxis(places, -1, 0)), tuple(shape), mode="wrap")
-    if not (np.allclose(corners, places, rtol=0, atol=1e-8) and np.array_equal(nodes, space.dofmap.list)):
-        return None
-    order = np.argsort(np.ravel_multi_index(tuple(places.min(axis=1).T), tuple(shape)))
-    return Voxels(tuple(shape.tolist()), order) if len(order) == np.prod(shape) else None
 
 
 class FourierSolver:

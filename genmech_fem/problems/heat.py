@@ -7,14 +7,15 @@ Crank and Nicolson (1947), doi:10.1017/S0305004100023197.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import ufl
 from dolfinx import fem, mesh
 
-from genmech_fem.problems.applied import apply, cell_control
-from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source, Tags
-from genmech_fem.problems.linear import SolverOptions
+from genmech_fem.problems.applied import apply, cell_control, cell_measure
+from genmech_fem.problems.conditions import Condition, Dirichlet, Flux, Source
+from genmech_fem.problems.solver_options import SolverOptions, positive_definite
+from genmech_fem.problems.tags import Tags
 from genmech_fem.problems.transient import TransientProblem
 from genmech_fem.problems.variational import VariationalProblem
 
@@ -80,7 +81,7 @@ def transient_heat(
     conductivity, capacity = cell_control(domain, "conductivity", 1.0), cell_control(domain, "capacity", 1.0)
     state, before = (fem.Function(applied.space, name=name) for name in ("temperature", "previous"))
     v = ufl.TestFunction(applied.space)
-    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": 2 * degree})
+    dx = cell_measure(domain, 2 * degree)
     flux = -conductivity * ufl.grad(times.theta * state + (1 - times.theta) * before)
     step = VariationalProblem(
         (capacity * (state - before) / times.size * v - ufl.inner(flux, ufl.grad(v))) * dx - applied.work(v),
@@ -89,6 +90,6 @@ def transient_heat(
         bcs=applied.bcs,
         observables={"heat": capacity * state * dx, "flux": flux},
         positive={"conductivity": conductivity, "capacity": capacity},
-        solver=replace(solver or SolverOptions(), symmetric=True, definite=True),
+        solver=positive_definite(solver),
     )
     return TransientProblem(step, times.count, series=series)

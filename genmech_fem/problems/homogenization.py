@@ -7,24 +7,21 @@ Suquet, Elements of homogenization (1987), doi:10.1007/3-540-17616-0_15. In elas
 symmetric gradient and E_k the Mandel basis; in conduction e is the gradient.
 """
 
-import itertools
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, replace
-from typing import Any, Literal, cast
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
-from dolfinx import fem, la, mesh
-from mpi4py import MPI
+from dolfinx import fem, mesh
 
-from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.metrics import symmetric_matrix, upper_triangle
-from genmech_fem.problems.cell_forms import cell_symbols, compiled_cell_form
+from genmech_fem.problems.cell_forms import CellForms
+from genmech_fem.problems.cell_solver import CellSolver, Method
+from genmech_fem.problems.cell_symbols import CellKind
 from genmech_fem.problems.checks import check_finite, check_mesh, check_real
+from genmech_fem.problems.contracts import check_cotangents, check_names, check_solved, checked_state
 from genmech_fem.problems.elasticity import Hypothesis, check_hypothesis
-from genmech_fem.problems.forms import assemble, describe_form, new_matrix
-from genmech_fem.problems.fourier import Fourier, FourierSolver, Voxels, voxels
-from genmech_fem.problems.linear import LinearSolver, SolverOptions
-from genmech_fem.problems.periodic import periodic_space
+from genmech_fem.problems.forms import describe_form
 from genmech_fem.problems.physics import (
     ANISOTROPIC_CONDUCTION,
     CONDUCTION,
@@ -35,11 +32,7 @@ from genmech_fem.problems.physics import (
     symmetric_units,
 )
 from genmech_fem.problems.problem import Problem, Snapshot
-
-type Method = Literal["auto", "assembled"] | Fourier
-
-VOXELS = 512
-"""Cells from which the Fourier solver is taken for 3D voxels."""
+from genmech_fem.problems.solver_options import SolverOptions, positive_definite
 
 
 class PeriodicHomogenization(Problem):
@@ -81,42 +74,27 @@ class PeriodicHomogenization(Problem):
         check_mesh(domain)
         self.physics, self.dimension = physics, domain.geometry.dim
         self.loads = len(physics.basis(self.dimension))
-        self._components = self.dimension if physics.vector else 1
-        self._key = (physics, domain.basix_cell().name, self.dimension, degree)
-        symbols = cell_symbols(*self._key)
-        shape = (self.dimension,) if physics.vector else ()
-        space = periodic_space(domain, shape, degree)
-        self.state = fem.Function(periodic_space(domain, (self.loads, *shape), degree), name="corrector")
-        moduli = fem.functionspace(domain, symbols.elements["moduli"])
+        self._domain = domain
+        self._forms = CellForms(CellKind(physics, domain.basix_cell().name, self.dimension, degree), domain)
+        self.controls, self.state = self._forms.moduli, self._forms.correctors
         unit = np.eye(self.dimension)[np.tril_indices(self.dimension)] if physics.tensor else np.ones(1)
-        self.controls = {modulus.name: fem.Function(moduli, name=modulus.name) for modulus in physics.moduli}
         for modulus in physics.moduli:
-            self.controls[modulus.name].x.array.reshape(-1, len(unit))[:] = modulus.first * unit
-        tensors = fem.functionspace(domain, symbols.elements["tensor"])
-        self._weights, self._adjoint = fem.Function(tensors), fem.Function(self.state.function_space)
-        self._spaces = {"field": space, "correctors": self.state.function_space, "tensor": tensors, "moduli": moduli}
-        self._spaces["by cell"] = fem.functionspace(domain, symbols.elements["by cell"])
-        self._pinned = fem.dirichletbc(np.zeros(shape), np.array([0], dtype=np.int32), space)
-        self._options = replace(solver or SolverOptions(), symmetric=True, definite=True)
-        self._method, self._grid = method, self._choose(method)
-        self._forms: dict[str, fem.Form] = {}
-        self._matrix: la.MatrixCSR | None = None
-        self._system: LinearSolver | FourierSolver | None = None
-        self._mesh = Snapshot(domain, ())
-        self._factorised: Snapshot | None = None
+            self._forms.moduli[modulus.name].x.array.reshape(-1, len(unit))[:] = modulus.first * unit
+        self._solver = CellSolver(self._forms, method, positive_definite(solver))
         self._solved: Snapshot | None = None
 
     @property
     def volume(self) -> float:
         """Volume |Y| of the cell [length^dimension]."""
-        return float(np.prod(np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0)))
+        return float(np.prod(self._forms.size))
 
     def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
+        method = self._solver.method
         return {
             "physics": self.physics.effective,
-            "law": describe_form(cell_symbols(*self._key).forms["stiffness"]),
-            "method": self._method if isinstance(self._method, str) else asdict(self._method),
-            "solver": asdict(self._options),
+            "law": describe_form(self._forms.symbols.forms["stiffness"]),
+            "method": method if isinstance(method, str) else asdict(method),
+            "solver": asdict(self._solver.options),
         }
 
     def solve(self) -> fem.Function:
@@ -128,15 +106,13 @@ class PeriodicHomogenization(Problem):
         """
         check_finite(self.controls, self._domain.comm)
         self._check_moduli()
-        self.state.x.array[:] = self._solve(self._unit_loads())
+        self.state.x.array[:] = self._solver.solve(self._solver.unit_loads())
         self._mark_solved()
         return self.state
 
     def restore(self, state: np.ndarray) -> None:
         """Take correctors (dofs,) for the solution of the present moduli."""
-        if np.shape(state) != self.state.x.array.shape:
-            raise ContractError(f"state: expected the dofs, shape {self.state.x.array.shape}, got {np.shape(state)}")
-        self.state.x.array[:] = state
+        self.state.x.array[:] = checked_state(state, self.state.x.array.size)
         self._mark_solved()
 
     def observe(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
@@ -147,8 +123,7 @@ class PeriodicHomogenization(Problem):
         """
         known = ("state", self.physics.effective)
         names = known if names is None else list(names)
-        if not set(names) <= set(known):
-            raise ContractError(f"observe: expected names among {known}, got {sorted(set(names) - set(known))}")
+        check_names("observe", names, known)
         return {name: self.state.x.array.copy() if name == "state" else self._effective() for name in names}
 
     def pull_back(self, cotangents: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -156,17 +131,15 @@ class PeriodicHomogenization(Problem):
 
         The effective tensor is stationary in the correctors, so it needs no adjoint solve.
         """
-        self._check_solved("pull_back")
-        sizes = {"state": self.state.x.array.size, self.physics.effective: self.loads * (self.loads + 1) // 2}
-        for name, cotangent in cotangents.items():
-            if np.shape(cotangent) != (sizes.get(name),):
-                raise ContractError(f"cotangent '{name}': expected one of {sizes}, got shape {np.shape(cotangent)}")
-        size = sizes[self.physics.effective]
+        check_solved(self._solved)
+        size = self.loads * (self.loads + 1) // 2
+        check_cotangents(cotangents, {"state": self.state.x.array.shape, self.physics.effective: (size,)})
         weights = symmetric_matrix(np.asarray(cotangents.get(self.physics.effective, np.zeros(size)), dtype=float) / 2)
         weights[np.diag_indices(self.loads)] *= 2
-        self._weights.x.array.reshape(-1, *weights.shape)[:] = weights / self.volume
-        self._adjoint.x.array[:] = self._solve(cotangents["state"]) if "state" in cotangents else 0.0
-        return {name: fem.assemble_vector(self._form(name)).array.copy() for name in self.controls}
+        self._forms.weights.x.array.reshape(-1, *weights.shape)[:] = weights / self.volume
+        adjoint = self._solver.solve(cotangents["state"]) if "state" in cotangents else 0.0
+        self._forms.adjoint.x.array[:] = adjoint
+        return {name: self._forms.vector(name) for name in self.controls}
 
     def sensitivities(self) -> dict[str, np.ndarray]:
         """Derivatives of the effective tensor by each modulus, shape (loads (loads + 1) / 2, control dofs).
@@ -174,10 +147,10 @@ class PeriodicHomogenization(Problem):
         Raises:
             ConvergenceError: There is no solution of the present moduli.
         """
-        self._check_solved("sensitivities")
+        check_solved(self._solved, "sensitivities")
         upper = np.triu_indices(self.loads)
-        shape = -1, self.loads, self.loads, self._spaces["moduli"].dofmap.bs
-        derivatives = {n: fem.assemble_vector(self._form(f"by cell, {n}")).array.reshape(shape) for n in self.controls}
+        shape = -1, self.loads, self.loads, self._forms.spaces["moduli"].dofmap.bs
+        derivatives = {name: self._forms.vector(f"by cell, {name}").reshape(shape) for name in self.controls}
         return {
             name: d[:, *upper].transpose(1, 0, 2).reshape(len(upper[0]), -1) / self.volume
             for name, d in derivatives.items()
@@ -189,20 +162,16 @@ class PeriodicHomogenization(Problem):
         Returns:
             By name of ``physics.fields`` arrays (loads, components, cells); tensors in Mandel components.
         """
-        volumes = fem.assemble_vector(self._form("volumes")).array.reshape(-1, self.loads, self.loads)
+        volumes = self._forms.vector("volumes").reshape(-1, self.loads, self.loads)
         means = {
-            n: fem.assemble_vector(self._form(f))
-            for n, f in zip(self.physics.fields, ("gradient", "flux"), strict=True)
+            name: self._forms.vector(form).reshape(volumes.shape) / volumes
+            for name, form in zip(self.physics.fields, ("gradient", "flux"), strict=True)
         }
-        return {name: np.moveaxis(mean.array.reshape(volumes.shape) / volumes, 0, -1) for name, mean in means.items()}
+        return {name: np.moveaxis(mean, 0, -1) for name, mean in means.items()}
 
     def residual_norm(self, state: np.ndarray) -> float:
         """Norm of the residual of proposed correctors over that of the loads."""
-        rhs = self._columns(fem.assemble_vector(self._form("loads")).array)
-        form = self._form("stiffness")
-        matrix = new_matrix(form)
-        assemble(matrix, form, [self._pinned])
-        return float(np.linalg.norm(matrix.to_scipy() @ self._columns(state) - rhs) / np.linalg.norm(rhs))
+        return self._solver.residual_norm(state)
 
     def strains(self, gradients: np.ndarray) -> np.ndarray:
         """Local strain of every unit load from sampled corrector gradients.
@@ -216,112 +185,9 @@ class PeriodicHomogenization(Problem):
         basis = mandel_basis(self.dimension)
         return np.eye(self.loads)[:, :, None] + np.einsum("mij,kijp->kmp", basis, gradients)
 
-    @property
-    def _domain(self) -> mesh.Mesh:
-        return self.state.function_space.mesh
-
     def _effective(self) -> np.ndarray:
-        energies = fem.assemble_vector(self._form("energies")).array.reshape(-1, self.loads, self.loads)
+        energies = self._forms.vector("energies").reshape(-1, self.loads, self.loads)
         return upper_triangle(energies.sum(axis=0) / self.volume)
-
-    def _choose(self, method: Method) -> Voxels | None:
-        """The grid, where the Fourier method is to be taken."""
-        grid = None if method == "assembled" else voxels(self._spaces["field"])
-        if isinstance(method, Fourier):
-            if grid is None:
-                raise ValueError(f"method={method}: expected a regular grid of Q1 cells; take method='assembled'")
-            return grid
-        if method not in ("auto", "assembled"):
-            raise ValueError(f"method: expected 'auto', 'assembled' or Fourier(...), got {method!r}")
-        small = self.dimension < 3 or grid is None or len(grid.cells) < VOXELS
-        return None if small or self._options.petsc_options else grid
-
-    def _unit_loads(self) -> np.ndarray:
-        """Right-hand sides (dofs of the state,); zero where they only hold rounding errors (a homogeneous cell)."""
-        rhs = fem.assemble_vector(self._form("loads")).array
-        coefficients = self._coefficients()
-        face = (self.volume / len(coefficients)) ** (1 - 1 / self.dimension)
-        by_load = rhs.reshape(-1, self.loads, self._components)
-        by_load[:, np.abs(by_load).max(axis=(0, 2)) < 1e-13 * face * np.abs(coefficients).max()] = 0.0
-        return rhs
-
-    def _columns(self, array: np.ndarray) -> np.ndarray:
-        """One column of dofs a load (dofs, loads), zero at the pinned node."""
-        columns = np.array(array).reshape(-1, self.loads, self._components)
-        columns[0] = 0.0
-        return columns.transpose(0, 2, 1).reshape(-1, self.loads)
-
-    def _solve(self, rhs: np.ndarray) -> np.ndarray:
-        columns, solver = self._columns(rhs), self._solver()
-        if isinstance(solver, FourierSolver):  # the force at the pinned node balances the others
-            columns[: self._components] = -columns.reshape(-1, self._components, self.loads).sum(axis=0)
-        try:
-            solution = solver.solve(columns).reshape(-1, self._components, self.loads)
-        except ConvergenceError:
-            self._factorised = None
-            raise
-        return (solution - solution[0]).transpose(0, 2, 1).ravel()
-
-    def _solver(self) -> LinearSolver | FourierSolver:
-        """The solver of the present moduli."""
-        if self._system is not None and self._factorised is not None and self._factorised.holds():
-            return self._system
-        self._factorised = None
-        if not self._mesh.holds():
-            self._mesh, self._grid, self._system = Snapshot(self._domain, ()), self._choose(self._method), None
-        if self._grid:
-            if not isinstance(self._system, FourierSolver):
-                settings = self._method if isinstance(self._method, Fourier) else Fourier()
-                self._system = FourierSolver(self._grid, self._stencils(self._grid), self.loads, settings)
-            self._system.factorise(self._coefficients())
-        else:
-            form = self._form("stiffness")
-            if self._matrix is None:
-                self._matrix = new_matrix(form)
-            assemble(self._matrix, form, [self._pinned])
-            if isinstance(self._system, LinearSolver):
-                self._system.factorise()
-            else:
-                field = self._spaces["field"]
-                self._system = LinearSolver(self._matrix, field, self._options, modes=self._translations())
-        self._factorised = Snapshot(self._domain, self.controls.values())
-        return self._system
-
-    def _coefficients(self) -> np.ndarray:
-        """Coefficients of the law in each cell (cells, coefficients)."""
-        moduli = [control.x.array for control in self.controls.values()]
-        cells = len(self._domain.geometry.dofmaps[0])
-        return np.column_stack([array.reshape(cells, -1) for array in self.physics.coefficients(*moduli)])
-
-    def _translations(self) -> np.ndarray:
-        nodes = self._spaces["field"].dofmap.index_map.size_local
-        return np.tile(np.eye(self._components), (nodes, 1))
-
-    def _stencils(self, grid: Voxels) -> np.ndarray:
-        """Rows of a node, one coefficient of one cell around it being 1, as `FourierSolver` takes them."""
-        size = np.ptp(self._domain.geometry.x[:, : self.dimension], axis=0) / grid.shape
-        create = mesh.create_rectangle if self.dimension == 2 else mesh.create_box
-        corners, three = [0 * size, 3 * size], (3,) * self.dimension
-        domain = create(MPI.COMM_SELF, corners, three, self._domain.topology.cell_type)
-        symbols, space = (
-            cell_symbols(*self._key),
-            periodic_space(domain, (self.dimension,) if self.physics.vector else ()),
-        )
-        moduli = fem.functionspace(domain, symbols.elements["moduli"])
-        cells = cast(Voxels, voxels(space)).cells
-        units = {symbol: fem.Function(moduli) for symbol in symbols.coefficients}
-        form = fem.create_form(compiled_cell_form("element", *self._key), [space, space], domain, {}, units, {})
-        matrix, found = new_matrix(form), []
-        for corner in np.ndindex((2,) * self.dimension):
-            cell = cells[np.ravel_multi_index(np.array(corner) - 1, three, mode="wrap")]
-            for unit, k in itertools.product(units.values(), range(moduli.dofmap.bs)):
-                unit.x.array[cell * moduli.dofmap.bs + k] = 1.0
-                assemble(matrix, form, [])
-                unit.x.array[:] = 0.0
-                found.append(matrix.to_dense()[: self._components])
-        rows = np.reshape(found, (2**self.dimension, -1, self._components, *three, self._components))
-        rows = np.roll(rows, 1, axis=tuple(range(3, 3 + self.dimension)))
-        return rows.reshape(*rows.shape[:3], 3**self.dimension, self._components)
 
     def _mark_solved(self) -> None:
         self._solved = Snapshot(self._domain, (self.state, *self.controls.values()))
@@ -337,25 +203,6 @@ class PeriodicHomogenization(Problem):
                     f"{modulus.name}: expected {'eigenvalues' if self.physics.tensor else 'values'} in "
                     f"({modulus.lower:g}, {modulus.upper:g}), got {values.min():g} to {values.max():g}"
                 )
-
-    def _check_solved(self, what: str) -> None:
-        if self._solved is None or not self._solved.holds():
-            raise ConvergenceError(f"{what} needs the solution of the present controls: call solve() first")
-
-    def _form(self, name: str) -> fem.Form:
-        if name not in self._forms:
-            symbols = cell_symbols(*self._key)
-            data = {
-                **{symbol: self.controls[modulus] for modulus, symbol in symbols.moduli.items()},
-                symbols.correctors: self.state,
-                symbols.adjoint: self._adjoint,
-                symbols.weights: self._weights,
-            }
-            spaces = [self._spaces[space] for space in symbols.arguments[name]]
-            self._forms[name] = fem.create_form(
-                compiled_cell_form(name, *self._key), spaces, self._domain, {}, data, {}
-            )
-        return self._forms[name]
 
 
 def periodic_elasticity(

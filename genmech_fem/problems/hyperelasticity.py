@@ -13,10 +13,12 @@ import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 
-from genmech_fem.problems.applied import apply, cell_control, stiffness_degree
-from genmech_fem.problems.conditions import Clamped, Condition, Dirichlet, Pressure, Roller, Tags
-from genmech_fem.problems.elasticity import MECHANICAL, lame, solid_dimension
-from genmech_fem.problems.linear import SolverOptions
+from genmech_fem.problems.applied import apply, cell_control, cell_measure, stiffness_degree
+from genmech_fem.problems.conditions import Clamped, Condition, Dirichlet, Pressure, Roller
+from genmech_fem.problems.elasticity import MECHANICAL, solid_dimension
+from genmech_fem.problems.physics import lame
+from genmech_fem.problems.solver_options import SolverOptions
+from genmech_fem.problems.tags import Tags
 from genmech_fem.problems.variational import VariationalProblem
 
 
@@ -81,8 +83,7 @@ def hyperelasticity(
     state, v = fem.Function(applied.space, name="displacement"), ufl.TestFunction(applied.space)
     F = ufl.variable(ufl.Identity(dimension) + ufl.grad(state))
     density = energy(_in_space(F), **moduli)
-    chosen = 2 * degree if degree > 1 else stiffness_degree(domain, degree)
-    dx = ufl.dx(domain=domain, metadata={"quadrature_degree": chosen})
+    dx = cell_measure(domain, 2 * degree if degree > 1 else stiffness_degree(domain, degree))
     options = solver or SolverOptions()
     return VariationalProblem(
         ufl.derivative(density * dx, state, v) - applied.work(v, F),

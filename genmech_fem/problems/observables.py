@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import ufl
-from dolfinx import fem, la
+from dolfinx import fem
 from ufl.core.expr import Expr
 
-from genmech_fem.problems.forms import compiled, with_degrees
+from genmech_fem.problems.forms import assembled_vector, compiled, with_degrees
 
 
 class Observable:
@@ -52,8 +52,7 @@ class Observable:
         """The present value (size,)."""
         if self._space is None:
             return np.array([self._comm.allreduce(fem.assemble_scalar(form)) for form in self._compiled])
-        vector = fem.assemble_vector(self._compiled[0])
-        vector.scatter_reverse(la.InsertMode.add)
+        vector = assembled_vector(self._compiled[0])
         vector.scatter_forward()
         return vector.array / self._volumes if self._volumes is not None else vector.array.copy()
 
@@ -98,7 +97,6 @@ def _local_dofs(space: fem.FunctionSpace) -> int:
 def _dof_volumes(space: fem.FunctionSpace) -> np.ndarray:
     """Volume of the cell of each dof of a DG0 space (dofs,)."""
     scalar = fem.functionspace(space.mesh, ("DG", 0))
-    volumes = fem.assemble_vector(compiled(ufl.TestFunction(scalar) * ufl.dx))
-    volumes.scatter_reverse(la.InsertMode.add)
+    volumes = assembled_vector(compiled(ufl.TestFunction(scalar) * ufl.dx))
     volumes.scatter_forward()
     return np.repeat(volumes.array, space.dofmap.bs)

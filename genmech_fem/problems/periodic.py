@@ -42,9 +42,13 @@ def _merge_sides(x: np.ndarray) -> np.ndarray:
     lower, upper = x.min(axis=0), x.max(axis=0)
     key = np.round((x - lower) / (upper - lower) * 2**30).astype(np.int64)
     on_upper = key == 2**30
-    _, merged, count = np.unique(np.where(on_upper, 0, key), axis=0, return_inverse=True, return_counts=True)
+    places = np.where(on_upper, 0, key)
+    order = np.lexsort(places.T[::-1])
+    steps = np.diff(places[order], axis=0, prepend=-1).any(axis=1)
+    merged = np.empty(len(x), dtype=np.int64)
+    merged[order] = steps.cumsum() - 1
     sides = (on_upper | (key == 0)).sum(axis=1)
-    lonely = count[merged] != 2**sides
+    lonely = np.bincount(merged)[merged] != 2**sides
     if lonely.any():
         raise MeshingError(
             f"opposite sides of the mesh do not match: {int(lonely.sum())} points have no partner, "

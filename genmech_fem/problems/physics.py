@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import ufl
 
-from genmech_fem.problems.elasticity import lame
-
 
 @dataclass(frozen=True)
 class Modulus:
@@ -53,6 +51,14 @@ class Physics:
         """Unit gradients (loads, dimension, dimension), or (loads, dimension) of a scalar."""
         return mandel_basis(dimension) if self.vector else np.eye(dimension)
 
+    def value_shape(self, dimension: int) -> tuple[int, ...]:
+        """Value shape of the unknown."""
+        return (dimension,) if self.vector else ()
+
+    def components(self, dimension: int) -> int:
+        """Components of the unknown."""
+        return dimension if self.vector else 1
+
 
 def mandel_basis(dimension: int) -> np.ndarray:
     """Orthonormal symmetric matrices (loads, dimension, dimension): e11, e22, ..., sqrt(2) e12, ..."""
@@ -71,13 +77,28 @@ def symmetric_units(dimension: int) -> np.ndarray:
     return units
 
 
-def _isotropic(strain: Any, mu: Any, lmbda: Any) -> Any:
+def lame(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
+    """Lamé parameters mu and lambda [stress]."""
+    mu = youngs_modulus / (2 * (1 + poisson_ratio))
+    return mu, 2 * mu * poisson_ratio / (1 - 2 * poisson_ratio)
+
+
+def lame_of_plane_stress(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
+    """Parameters mu and lambda [stress] with which the law of plane strain is that of plane stress."""
+    mu, _ = lame(youngs_modulus, poisson_ratio)
+    return mu, youngs_modulus * poisson_ratio / (1 - poisson_ratio**2)
+
+
+def isotropic_stress(strain: Any, mu: Any, lmbda: Any) -> Any:
+    """Hooke's law: lambda tr(eps) I + 2 mu eps [stress]."""
     return lmbda * ufl.tr(strain) * ufl.Identity(strain.ufl_shape[0]) + 2 * mu * strain
 
 
-def _plane_stress(youngs_modulus: Any, poisson_ratio: Any) -> tuple[Any, Any]:
-    mu, _ = lame(youngs_modulus, poisson_ratio)
-    return mu, youngs_modulus * poisson_ratio / (1 - poisson_ratio**2)
+def isotropic_strain(stress: Any, mu: Any, lmbda: Any) -> Any:
+    """The strain [1] of a stress: the inverse of `isotropic_stress`."""
+    dimension = stress.ufl_shape[0]
+    volume = lmbda * ufl.tr(stress) / (2 * mu + dimension * lmbda) * ufl.Identity(dimension)
+    return (stress - volume) / (2 * mu)
 
 
 def _same(conductivity: Any) -> tuple[Any]:
@@ -91,7 +112,7 @@ def _fourier(gradient: Any, conductivity: Any) -> Any:
 _STRESS, _FLUX = ("strain", "stress"), ("gradient", "flux")
 _YOUNG, _CONDUCTIVITY = Modulus("youngs_modulus"), Modulus("conductivity")
 _SOLID, _PLATE = (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 0.5)), (_YOUNG, Modulus("poisson_ratio", 0.3, -1.0, 1.0))
-ELASTICITY = Physics("stiffness", _STRESS, _SOLID, lame, _isotropic, vector=True)
-PLANE_STRESS = Physics("stiffness", _STRESS, _PLATE, _plane_stress, _isotropic, vector=True)
+ELASTICITY = Physics("stiffness", _STRESS, _SOLID, lame, isotropic_stress, vector=True)
+PLANE_STRESS = Physics("stiffness", _STRESS, _PLATE, lame_of_plane_stress, isotropic_stress, vector=True)
 CONDUCTION = Physics("conductivity", _FLUX, (_CONDUCTIVITY,), _same, _fourier, vector=False)
 ANISOTROPIC_CONDUCTION = Physics("conductivity", _FLUX, (_CONDUCTIVITY,), _same, _fourier, vector=False, tensor=True)

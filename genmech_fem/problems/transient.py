@@ -13,6 +13,7 @@ import numpy as np
 from dolfinx import fem
 
 from genmech_fem.errors import ContractError, ConvergenceError
+from genmech_fem.problems.contracts import check_solved, checked_state
 from genmech_fem.problems.problem import Control, Problem, Snapshot, values_of
 from genmech_fem.problems.variational import VariationalProblem
 
@@ -104,8 +105,7 @@ class TransientProblem(Problem):
 
     def pull_back(self, cotangents: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Gradient of ``sum(cotangents * observe())`` by one transposed solve a step."""
-        if self._solved is None or not self._solved.holds():
-            raise ConvergenceError("pull_back needs the solution of the present controls: call solve() first")
+        check_solved(self._solved)
         weights = self._by_step(cotangents)
         by_state = self._checked_history(cotangents.get("state", np.zeros(self._history.size)))
         gradients = {name: np.zeros(values_of(control).shape) for name, control in self.controls.items()}
@@ -157,9 +157,7 @@ class TransientProblem(Problem):
         return weights
 
     def _checked_history(self, state: np.ndarray) -> np.ndarray:
-        if np.shape(state) != (self._history.size,):
-            raise ContractError(f"state: expected a history, shape {(self._history.size,)}, got {np.shape(state)}")
-        return np.array(state).reshape(self._history.shape)
+        return checked_state(state, self._history.size, "a history").reshape(self._history.shape).copy()
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self._domain, self.controls.values())

@@ -9,7 +9,7 @@ with lambda = 0 in the rows of Dirichlet values; Plessix (2006), doi:10.1111/j.1
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -18,30 +18,19 @@ import ufl
 from dolfinx import fem, la
 from ufl.algorithms import expand_derivatives
 
-from genmech_fem.errors import ContractError, ConvergenceError
+from genmech_fem.errors import ConvergenceError
 from genmech_fem.problems.adjoint import Adjoint
 from genmech_fem.problems.checks import Positive, check_finite, check_mesh, check_real
-from genmech_fem.problems.forms import assemble, compiled, describe_form, new_matrix, with_degrees
-from genmech_fem.problems.linear import LinearSolver, SolverOptions
+from genmech_fem.problems.contracts import check_cotangents, check_names, check_solved, checked_state
+from genmech_fem.problems.dirichlet import DirichletValues
+from genmech_fem.problems.forms import compiled, describe_form, with_degrees
+from genmech_fem.problems.law import Law
+from genmech_fem.problems.linearization import Linearization
 from genmech_fem.problems.loading import raise_loads
-from genmech_fem.problems.newton import Newton, Residual, global_norm
+from genmech_fem.problems.newton import global_norm
 from genmech_fem.problems.observables import Observable
-from genmech_fem.problems.problem import Control, Problem, Snapshot, digest, listed, values_of
-
-
-@dataclass(frozen=True)
-class Law:
-    """A linear law between the gradient of the state and its flux, such as strain and stress.
-
-    Args:
-        flux: UFL expression of the state and the controls, which does positive work on the gradient.
-        inverse: From a flux to the gradient, by the controls.
-        dx: The measure of the residual's integral of flux and gradient.
-    """
-
-    flux: Any
-    inverse: Callable[[Any], Any]
-    dx: ufl.Measure
+from genmech_fem.problems.problem import Control, Problem, Snapshot, listed, values_of
+from genmech_fem.problems.solver_options import SolverOptions
 
 
 class VariationalProblem(Problem):
@@ -91,50 +80,47 @@ class VariationalProblem(Problem):
         self._space = state.function_space
         check_mesh(self._space.mesh)
         self._comm = self._space.mesh.comm
-        self._bcs, self.options = list(bcs), solver or SolverOptions()
+        self.options = solver or SolverOptions()
+        self._values = DirichletValues(bcs, state, self.controls)
         self._form = with_degrees(residual)
         degree = max(integral.metadata()["quadrature_degree"] for integral in self._form.integrals())
         self._observables = {n: Observable(n, given, self._space, degree) for n, given in (observables or {}).items()}
         self._positive = Positive(positive or {}, state, degree)
         jacobian = expand_derivatives(ufl.derivative(self._form, state))
         self.linear = not any(c is state for c in jacobian.coefficients())
-        self._jacobian_data = (*jacobian.coefficients(), *jacobian.constants())
-        self._residual, self._jacobian = compiled(self._form), compiled(jacobian)
+        kept = self.options.cached if self.linear else 1
+        self._system = Linearization(
+            self._form, jacobian, self._values, self.options, kept=kept, fault=self._positive.of_state
+        )
         loads = _at_zero(self._form, state) if self.linear else ufl.Form([])
         self._loads = None if loads.empty() else compiled(loads)
         self._load_data = (*loads.coefficients(), *loads.constants())
-        self._vector = fem.create_vector(self._space)
-        self._owned = self._space.dofmap.index_map.size_local * self._space.dofmap.bs
-        self._holder = _holders(self._bcs, self._owned)
-        self._driven = {k: _control_of(bc, self.controls, self._space) for k, bc in enumerate(self._bcs)}
-        forms = [self._form, *(form for o in self._observables.values() for form in o.forms)]
-        _check_used(self.controls, forms, self._driven.values())
-        _check_names("newton.loads", self.options.newton.loads, self.controls)
-        self._solvers: list[tuple[Snapshot, la.MatrixCSR, LinearSolver]] = []
+        _check_used(self.controls, self._forms, self._values.drivers)
+        check_names("newton.loads", self.options.newton.loads, self.controls)
         self._solved: Snapshot | None = None
         self._unloaded: Snapshot | None = None
         self._load: tuple[Snapshot, np.ndarray] | None = None
         self._last_loads: dict[str, np.ndarray] = {}
+
+    @property
+    def _forms(self) -> list[ufl.Form]:
+        """The residual and the forms of all observables."""
+        return [self._form, *(form for o in self._observables.values() for form in o.forms)]
 
     def _settings(self, free: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
         return {
             "residual": describe_form(self._form),
             "observables": {n: [describe_form(form) for form in o.forms] for n, o in self._observables.items()},
             "data": [listed(values_of(c)) for c in self._other_data()],
-            "boundary conditions": [self._describe_bc(k, bc) for k, bc in enumerate(self._bcs)],
+            "boundary conditions": self._values.description(),
             "solver": asdict(self.options),
         }
 
     def _other_data(self) -> list[Control]:
         """Functions and constants in the forms that are neither the state nor controls."""
-        forms = [self._form, *(form for o in self._observables.values() for form in o.forms)]
         known = {id(self.state), *map(id, self.controls.values())}
-        found = {id(c): c for form in forms for c in (*form.constants(), *form.coefficients())}
+        found = {id(c): c for form in self._forms for c in (*form.constants(), *form.coefficients())}
         return [c for key, c in found.items() if key not in known]
-
-    def _describe_bc(self, k: int, bc: fem.DirichletBC) -> dict[str, Any]:
-        values = bc.g.x.array if hasattr(bc.g, "x") else bc.g.value
-        return {"dofs": digest(bc.dof_indices()[0]), "value": self._driven[k] or listed(values)}
 
     def solve(self) -> fem.Function:
         """Compute and return the state; after a failure it is what it was before.
@@ -147,13 +133,14 @@ class VariationalProblem(Problem):
         before = self.state.x.array.copy()
         try:
             if self.linear:
-                zero = np.zeros(self._owned)
-                self._set(zero - self._solve_jacobian(self._residual_at(zero, form=self._loads).vector))
+                zero = np.zeros(self._system.owned)
+                here = self._system.residual_at(zero, form=self._loads)
+                self._system.put(zero - self._system.solve(here.vector))
             else:
                 self._solve_nonlinear(before)
         except BaseException:
             self.state.x.array[:] = before
-            self._solvers.clear()
+            self._system.forget()
             self._solved = None
             raise
         self._mark_solved()
@@ -170,7 +157,7 @@ class VariationalProblem(Problem):
         Raises:
             ContractError: It has the wrong shape.
         """
-        self.state.x.array[:] = self._checked_state(state)
+        self.state.x.array[:] = checked_state(state, self.state.x.array.size)
         self._mark_solved()
 
     def observe(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
@@ -180,7 +167,7 @@ class VariationalProblem(Problem):
             ContractError: A name is unknown.
         """
         names = ["state", *self._observables] if names is None else list(names)
-        _check_names("observe", names, ["state", *self._observables])
+        check_names("observe", names, ["state", *self._observables])
         return {n: self.state.x.array.copy() if n == "state" else self._observables[n].value() for n in names}
 
     def pull_back(
@@ -197,16 +184,15 @@ class VariationalProblem(Problem):
             ContractError: A cotangent has an unknown name or the wrong shape.
             ConvergenceError: The state does not belong to the present controls.
         """
-        self._check_cotangents(cotangents)
-        rhs = self._adjoint.state_gradient(cotangents)[: self._owned]
+        check_solved(self._solved)
+        sizes = {name: (observable.size,) for name, observable in self._observables.items()}
+        check_cotangents(cotangents, {"state": self.state.x.array.shape, **sizes})
+        rhs = self._adjoint.state_gradient(cotangents)[: self._system.owned]
         right = np.where(self.held, 0.0, rhs)
-        multiplier = self._solve_jacobian(right, transpose=True) if solve is None else solve(right)
+        multiplier = self._system.solve(right, transpose=True) if solve is None else solve(right)
         gradients = self._adjoint.control_gradients(multiplier)
-        if any(self._driven.values()):
-            reaction = rhs - self._adjoint.jacobian_product()[: self._owned]
-            for k, name in self._driven.items():
-                if name:
-                    self._add_reaction(gradients[name], name, np.flatnonzero(self._holder == k), reaction)
+        if self._values.drivers:
+            self._values.add_reactions(gradients, rhs - self._adjoint.jacobian_product()[: self._system.owned])
         return gradients
 
     def residual_norm(self, state: np.ndarray) -> float:
@@ -214,13 +200,13 @@ class VariationalProblem(Problem):
 
         Infinite where the residual has no value, as for an inverted element.
         """
-        dofs = self.state.x.array
-        state, before, held = self._checked_state(state).copy(), dofs.copy(), self.held
+        dofs, owned, held = self.state.x.array, self._system.owned, self.held
+        state, before = checked_state(state, dofs.size).copy(), dofs.copy()
         try:
-            reference = self._residual_at(np.zeros(self._owned)).norm
-            here = self._residual_at(state[: self._owned], lift=False)
+            reference = self._system.residual_at(np.zeros(owned)).norm
+            here = self._system.residual_at(state[:owned], lift=False)
             error = here.vector[held]
-            right = global_norm(self._comm, dofs[: self._owned][held] - error)
+            right = global_norm(self._comm, dofs[:owned][held] - error)
             values = (here.norm / (reference or 1.0), global_norm(self._comm, error) / (right or 1.0))
         finally:
             dofs[:] = before
@@ -238,19 +224,21 @@ class VariationalProblem(Problem):
         """
         if not (self.linear and self.options.symmetric):
             raise ValueError("potential: expected a linear problem with SolverOptions(symmetric=True), got another")
-        gradient, force = np.zeros(self.state.x.array.size), self.forces(self._checked_state(state))
-        gradient[: self._owned] = np.where(self.held, 0.0, force)
-        return 0.5 * self._comm.allreduce(float(state[: self._owned] @ (force - self.loads()))), gradient
+        owned = self._system.owned
+        gradient = np.zeros(self.state.x.array.size)
+        force = self.forces(checked_state(state, gradient.size))
+        gradient[:owned] = np.where(self.held, 0.0, force)
+        return 0.5 * self._comm.allreduce(float(state[:owned] @ (force - self.loads()))), gradient
 
     def energy_norm(self, state: np.ndarray) -> float:
         """Energy norm of a state (dofs,) of a linear, symmetric problem."""
-        energy = float(state[: self._owned] @ (self.forces(state) + self.loads()))
+        energy = float(state[: self._system.owned] @ (self.forces(state) + self.loads()))
         return float(np.sqrt(max(self._comm.allreduce(energy), 0.0)))
 
     @property
     def held(self) -> np.ndarray:
         """Whether a Dirichlet condition holds a dof (owned dofs,)."""
-        return self._holder >= 0
+        return self._values.held
 
     def admissible(self, state: np.ndarray) -> np.ndarray:
         """The state (dofs,) with the prescribed Dirichlet values.
@@ -258,41 +246,29 @@ class VariationalProblem(Problem):
         Raises:
             ContractError: It has the wrong shape.
         """
-        right = self._checked_state(state).copy()
-        for bc in self._bcs:
-            bc.set(right)
-        return right
+        return self._values.admissible(checked_state(state, self.state.x.array.size))
 
     def forces(self, state: np.ndarray) -> np.ndarray:
         """Internal forces of a state (owned dofs,) or (dofs,) less the loads: (owned dofs,), reactions where held."""
         before = self.state.x.array.copy()
         try:
-            self.state.x.array[: self._owned] = state[: self._owned]
+            self.state.x.array[: self._system.owned] = state[: self._system.owned]
             self.state.x.scatter_forward()
-            return self._assembled(self._residual)
+            return self._system.assembled()
         finally:
             self.state.x.array[:] = before
 
     def stiffness(self) -> la.MatrixCSR:
         """The Jacobian at the present controls and state; rows and columns of held dofs are those of the identity."""
-        matrix = new_matrix(self._jacobian)
-        assemble(matrix, self._jacobian, self._bcs)
-        return matrix
+        return self._system.matrix()
 
     def loads(self) -> np.ndarray:
         """Loads of a linear problem (owned dofs,); the array is kept until a control of theirs changes."""
         if self._loads is None:
-            return np.zeros(self._owned)
+            return np.zeros(self._system.owned)
         if self._load is None or not self._load[0].holds():
-            self._load = Snapshot(self._space.mesh, self._load_data), -self._assembled(self._loads)
+            self._load = Snapshot(self._space.mesh, self._load_data), -self._system.assembled(self._loads)
         return self._load[1]
-
-    def _assembled(self, form: fem.Form) -> np.ndarray:
-        """A vector without Dirichlet conditions (owned dofs,)."""
-        self._vector.array[:] = 0.0
-        fem.assemble_vector(self._vector.array, form)
-        self._vector.scatter_reverse(la.InsertMode.add)
-        return self._vector.array[: self._owned].copy()
 
     def approach(self, state: np.ndarray, tolerance: float, steps: int) -> np.ndarray:
         """A few steps of Newton's method from a proposed state (dofs,), with the controls as they are.
@@ -312,20 +288,14 @@ class VariationalProblem(Problem):
         before = self.state.x.array.copy()
         try:
             newton = replace(self.options.newton, tolerance=tolerance, iterations=steps)
-            return self._newton(self._checked_state(state), newton)
+            return self._system.newton(checked_state(state, before.size), newton)
         finally:
             self.state.x.array[:] = before
-
-    def _newton(self, start: np.ndarray, newton: Newton) -> np.ndarray:
-        """Run Newton's method from a state (dofs,); returns the solution, which is then the state."""
-        reference = self._residual_at(np.zeros(self._owned)).norm
-        newton.solve(self._residual_at, self._solve_jacobian, start[: self._owned], reference, self._comm)
-        return self.state.x.array.copy()
 
     def _solve_nonlinear(self, before: np.ndarray) -> None:
         newton, loads = self.options.newton, self.options.newton.loads
         going_on = self._unloaded is not None and self._unloaded.holds()  # only the loads have changed
-        solve = partial(self._newton, newton=newton)
+        solve = partial(self._system.newton, settings=newton)
         try:
             solve(before)
         except ConvergenceError:
@@ -333,57 +303,6 @@ class VariationalProblem(Problem):
                 raise
             start, origin = (before, self._last_loads) if going_on else (np.zeros_like(before), None)
             raise_loads(solve, {n: self.controls[n] for n in loads}, origin, start, newton.halvings)
-
-    def _set(self, owned: np.ndarray) -> bool:
-        """Write the dofs of this process; rounding in Dirichlet values is removed. Tell whether they hold."""
-        dofs = self.state.x.array
-        dofs[: self._owned] = owned
-        self.state.x.scatter_forward()
-        right = dofs.copy()
-        for bc in self._bcs:
-            bc.set(right)
-        error = global_norm(self._comm, (right - dofs)[: self._owned])
-        if error <= 1e-13 * global_norm(self._comm, right[: self._owned]):
-            dofs[:] = right
-            return True
-        return False
-
-    def _residual_at(self, owned: np.ndarray, *, lift: bool = True, form: fem.Form | None = None) -> Residual:
-        """Residual of a state; in Dirichlet rows the error of the value.
-
-        With `lift` it is that of the state with corrected Dirichlet values, to first order. A
-        `form` may replace the residual where it has the same value.
-        """
-        admissible = self._set(owned)
-        vector = self._vector.array
-        vector[:] = 0.0
-        fem.assemble_vector(vector, form or self._residual)
-        if lift and not admissible:
-            fem.apply_lifting(vector, [self._jacobian], bcs=[self._bcs], x0=[self.state.x.array], alpha=-1.0)
-        self._vector.scatter_reverse(la.InsertMode.add)
-        for bc in self._bcs:
-            bc.set(vector, self.state.x.array, -1.0)
-        owned_part = vector[: self._owned].copy()
-        fault = self._positive.of_state()
-        norm = float("inf") if fault else global_norm(self._comm, owned_part[self._holder < 0])
-        return Residual(owned_part, norm, admissible, fault)
-
-    def _solve_jacobian(self, rhs: np.ndarray, *, transpose: bool = False) -> np.ndarray:
-        """Solve with the Jacobian at the present state, factorised anew only if its data is not among the last."""
-        k = next((k for k, (snapshot, *_) in enumerate(self._solvers) if snapshot.holds()), None)
-        self._solvers.append(self._factorised() if k is None else self._solvers.pop(k))
-        return self._solvers[-1][-1].solve(rhs, transpose=transpose)
-
-    def _factorised(self) -> tuple[Snapshot, la.MatrixCSR, LinearSolver]:
-        """Factorise the present Jacobian, in the place of the least recently used one where there is no other."""
-        full = len(self._solvers) >= (self.options.cached if self.linear else 1)
-        _, matrix, solver = self._solvers.pop(0) if full else (None, new_matrix(self._jacobian), None)
-        assemble(matrix, self._jacobian, self._bcs)
-        if solver is None:
-            solver = LinearSolver(matrix, self._space, self.options)
-        else:
-            solver.factorise()
-        return Snapshot(self._space.mesh, self._jacobian_data), matrix, solver
 
     def _mark_solved(self) -> None:
         self._solved = Snapshot(self._space.mesh, (self.state, *self.controls.values()))
@@ -397,37 +316,10 @@ class VariationalProblem(Problem):
     def _adjoint(self) -> Adjoint:
         return Adjoint(self._form, self._observables, self.state, self.controls)
 
-    def _add_reaction(self, gradient: np.ndarray, name: str, dofs: np.ndarray, reaction: np.ndarray) -> None:
-        if isinstance(self.controls[name], fem.Constant):
-            own = np.zeros_like(gradient)
-            np.add.at(own, dofs % gradient.size, reaction[dofs])
-            gradient += self._comm.allreduce(own)
-        else:
-            gradient[dofs] += reaction[dofs]
-
-    def _checked_state(self, state: np.ndarray) -> np.ndarray:
-        if np.shape(state) != self.state.x.array.shape:
-            raise ContractError(f"state: expected the dofs, shape {self.state.x.array.shape}, got {np.shape(state)}")
-        return np.asarray(state)
-
-    def _check_cotangents(self, cotangents: Mapping[str, np.ndarray]) -> None:
-        if self._solved is None or not self._solved.holds():
-            raise ConvergenceError("pull_back needs the solution of the present controls: call solve() first")
-        shapes = {"state": self.state.x.array.shape, **{n: (o.size,) for n, o in self._observables.items()}}
-        for name, cotangent in cotangents.items():
-            if shapes.get(name) != np.shape(cotangent):
-                raise ContractError(f"cotangent '{name}': expected one of {shapes}, got shape {np.shape(cotangent)}")
-
 
 def _at_zero(form: ufl.Form, state: fem.Function) -> ufl.Form:
     """What is left of the residual of the zero state, as loads on the boundary."""
     return expand_derivatives(ufl.replace(form, {state: ufl.zero(*state.ufl_shape)}))
-
-
-def _check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise ContractError(f"{what}: expected names among {sorted(known)}, got {unknown}")
 
 
 def _check_used(controls: Mapping[str, Control], forms: Iterable[ufl.Form], driven: Iterable[str]) -> None:
@@ -438,25 +330,3 @@ def _check_used(controls: Mapping[str, Control], forms: Iterable[ufl.Form], driv
                 f"control '{name}': expected it in the residual, an observable or a Dirichlet condition, found it in "
                 "none; pass the very object that the form was built with"
             )
-
-
-def _holders(bcs: Sequence[fem.DirichletBC], owned: int) -> np.ndarray:
-    """Index of the condition that sets each dof of this process, -1 where it is free."""
-    holders = np.full(owned, -1)
-    for k, bc in enumerate(bcs):
-        dofs, count = bc.dof_indices()
-        holders[dofs[:count]] = k
-    return holders
-
-
-def _control_of(bc: fem.DirichletBC, controls: Mapping[str, Control], space: fem.FunctionSpace) -> str:
-    """Name of the control that gives the values of a Dirichlet condition, empty if there is none."""
-    name = next((n for n, control in controls.items() if bc.g is control._cpp_object), "")
-    control = controls.get(name)
-    if isinstance(control, fem.Function) and control.function_space != space:
-        raise ValueError(f"control '{name}': expected Dirichlet values in the function space of the state")
-    if isinstance(control, fem.Constant) and control.value.size not in (1, space.dofmap.bs):
-        raise ValueError(
-            f"control '{name}': expected a Dirichlet constant of size 1 or {space.dofmap.bs}, got {control.value.size}"
-        )
-    return name

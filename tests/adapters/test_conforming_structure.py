@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from genmech_fem.adapters.beams import cantilever, cantilever_structure
+from genmech_fem.adapters import Load, Side, Structure, Support, cantilever, cantilever_structure
 from genmech_fem.adapters.conforming_structure import ConformingStructure
 from genmech_fem.adapters.pixel_structure import pixel_structure
-from genmech_fem.adapters.structure_parts import Load, Side, Support
-from genmech_fem.adapters.structures import Structure
 from genmech_fem.adapters.wheel import Wheel
 from genmech_fem.errors import ConvergenceError, MeshingError
 from genmech_fem.forward import linearize

@@ -8,7 +8,7 @@ import torch
 from dolfinx import fem, mesh
 from mpi4py import MPI
 
-from genmech_fem.adapters.graphs import (
+from genmech_fem.adapters import (
     Graph,
     batch_graphs,
     mesh_graph,

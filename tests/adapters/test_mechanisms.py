@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from genmech_fem.adapters import Side, inverter, inverter_structure
 from genmech_fem.adapters.conforming_structure import ConformingStructure
 from genmech_fem.adapters.heat_sink import heat_sink
-from genmech_fem.adapters.mechanisms import inverter, inverter_structure
-from genmech_fem.adapters.structure_parts import Side
 from genmech_fem.forward import check_vjp, linearize
 
 ALL = ("compliance", "temperature", "heat_flux")

@@ -7,7 +7,7 @@ import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 
-from genmech_fem.adapters.pyvista import grid_to_pyvista, to_pyvista
+from genmech_fem.adapters import grid_to_pyvista, to_pyvista
 from genmech_fem.errors import ContractError, MissingExtraError
 from genmech_fem.fields import Grid
 from genmech_fem.geometry import Mesh

@@ -7,11 +7,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from genmech_fem.adapters import ResidualGuard
-from genmech_fem.adapters.beams import cantilever, mbb_structure
+from genmech_fem.adapters import (
+    Load,
+    ResidualGuard,
+    Side,
+    Spring,
+    Structure,
+    Support,
+    Torque,
+    cantilever,
+    mbb_structure,
+)
 from genmech_fem.adapters.pixel_structure import pixel_problem, pixel_structure
-from genmech_fem.adapters.structure_parts import Load, Side, Spring, Support, Torque
-from genmech_fem.adapters.structures import Structure
 from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.forward import LazyModel, check_vjp, linearize
 from genmech_fem.problems import Certificate, LinearSolver

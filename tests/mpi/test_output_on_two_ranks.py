@@ -7,9 +7,10 @@ import pytest
 from dolfinx import fem, mesh
 from mpi4py import MPI
 
+from genmech_fem.adapters import node_features, point_cloud, to_function
 from genmech_fem.adapters.checkpoint import load_checkpoint, save_checkpoint
-from genmech_fem.adapters.graphs import node_features, point_cloud, to_function
-from genmech_fem.adapters.output import at_root, write_fields
+from genmech_fem.adapters.output import write_fields
+from genmech_fem.adapters.processes import at_root
 from genmech_fem.adapters.pyvista import to_pyvista
 
 ELEMENTS = {"u": ("Lagrange", 3, (2,)), "k": ("DG", 0), "s": ("Lagrange", 1, (2, 2), True), "d": ("DG", 2)}

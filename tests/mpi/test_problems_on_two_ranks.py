@@ -14,7 +14,7 @@ from genmech_fem.problems import (
     Traction,
     elasticity,
     hyperelasticity,
-    linear,
+    solver_options,
     transient_heat,
 )
 
@@ -67,7 +67,7 @@ def test_direct(make, observable):
 
 def test_multigrid(monkeypatch):
     alone = numbers(block(MPI.COMM_SELF, 8, elasticity), "youngs_modulus")
-    monkeypatch.setattr(linear, "DIRECT_3D", 0)
+    monkeypatch.setattr(solver_options, "DIRECT_3D", 0)
     together = numbers(block(MPI.COMM_WORLD, 8, elasticity), "youngs_modulus")
     np.testing.assert_allclose(together, alone, rtol=1e-7, atol=1e-9)
 

@@ -9,6 +9,7 @@ from dolfinx import fem, mesh
 from dolfinx.mesh import CellType
 from mpi4py import MPI
 
+from genmech_fem.problems import Tags
 from genmech_fem.problems.conditions import (
     BodyForce,
     Clamped,
@@ -17,7 +18,6 @@ from genmech_fem.problems.conditions import (
     Pressure,
     Roller,
     Source,
-    Tags,
     Traction,
 )
 from genmech_fem.problems.diffusion import diffusion

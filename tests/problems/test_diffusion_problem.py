@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 from genmech_fem.problems.conditions import Dirichlet, Flux, Source
 from genmech_fem.problems.diffusion import diffusion
-from genmech_fem.problems.linear import SolverOptions
+from genmech_fem.problems.solver_options import SolverOptions
 from genmech_fem.problems.variational import VariationalProblem
 
 

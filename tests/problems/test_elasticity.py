@@ -8,9 +8,9 @@ from dolfinx import fem, mesh
 from dolfinx.mesh import CellType
 from mpi4py import MPI
 
-from genmech_fem.problems.conditions import BodyForce, Clamped, Dirichlet, Pressure, Roller, Tags, Traction
-from genmech_fem.problems.elasticity import elasticity, lame
-from genmech_fem.problems.linear import SolverOptions
+from genmech_fem.problems import Tags, elasticity, lame
+from genmech_fem.problems.conditions import BodyForce, Clamped, Dirichlet, Pressure, Roller, Traction
+from genmech_fem.problems.solver_options import SolverOptions
 
 E, NU = 70.0, 0.33
 CASES = [

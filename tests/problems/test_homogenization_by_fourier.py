@@ -58,12 +58,12 @@ def test_the_matrix_from_stencils_is_the_assembled_one(physics, dimension, n, si
     problem = PHYSICS[physics](voxels(dimension, n, sides), method=Fourier())
     random_moduli(problem, generator)
     problem.solve()
-    form = problem._form("stiffness")
+    form = problem._forms["stiffness"]
     matrix = new_matrix(form)
     assemble(matrix, form, [])
     vectors = generator.standard_normal((problem.loads, len(matrix.indptr) - 1))
     exact = (matrix.to_scipy() @ vectors.T).T
-    np.testing.assert_allclose(problem._solver()._product(vectors), exact, atol=1e-12 * np.abs(exact).max())
+    np.testing.assert_allclose(problem._solver.current()._product(vectors), exact, atol=1e-12 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("physics", PHYSICS)
@@ -142,7 +142,7 @@ def test_without_petsc(generator, monkeypatch):
 def test_the_choice_of_the_method(domain, settings, solver):
     problem = periodic_conduction(domain, **settings)
     problem.solve()
-    assert isinstance(problem._solver(), solver)
+    assert isinstance(problem._solver.current(), solver)
 
 
 @pytest.mark.parametrize("domain", [box(2, "triangle", 4), voxels(2, 4)])
@@ -166,13 +166,13 @@ def test_a_mesh_that_has_moved_is_solved_as_it_is(generator):
     """Stretched it is still a grid; with one node moved it is not."""
     domain = voxels(3, 8)
     problems = pair(periodic_elasticity, domain, generator, settings="auto")
-    assert isinstance(problems[0]._solver(), FourierSolver)
+    assert isinstance(problems[0]._solver.current(), FourierSolver)
     before = problems[0].observe()["stiffness"]
     for move, solver in ((stretch, FourierSolver), (bump, LinearSolver)):
         move(domain.geometry.x)
         for problem in problems:
             problem.solve()
-        assert isinstance(problems[0]._solver(), solver)
+        assert isinstance(problems[0]._solver.current(), solver)
         assert difference(problems) < 1e-9
         after = problems[0].observe()["stiffness"]
         assert relative_frobenius(after, before) > 1e-6

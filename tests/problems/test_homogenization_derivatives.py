@@ -9,7 +9,7 @@ from genmech_fem.errors import ContractError, ConvergenceError
 from genmech_fem.fields import ScalarSpec
 from genmech_fem.forward import check_vjp
 from genmech_fem.metrics import symmetric_matrix
-from genmech_fem.problems import Fourier, linear, periodic_conduction, periodic_elasticity
+from genmech_fem.problems import Fourier, periodic_conduction, periodic_elasticity, solver_options
 
 MAKERS = {
     "plane strain": lambda: periodic_elasticity(box(2, "triangle", 4)),
@@ -160,9 +160,9 @@ def test_multigrid_for_large_cells_of_tetrahedra(make, monkeypatch, generator):
     moduli = {name: generator.uniform(1, 20, direct.controls[name].x.array.size)}
     iterative, tensors = make(box(3, "tetrahedron", 5)), []
     for problem, limit in ((direct, 10**6), (iterative, 0)):
-        monkeypatch.setattr(linear, "DIRECT_3D", limit)
+        monkeypatch.setattr(solver_options, "DIRECT_3D", limit)
         problem.set_controls(moduli)
         problem.solve()
         tensors.append(problem.observe()[problem.physics.effective])
-    assert iterative._system._engine.name == "PETSc cg + gamg"
+    assert iterative._solver.current()._engine.name == "PETSc cg + gamg"
     np.testing.assert_allclose(tensors[1], tensors[0], atol=1e-9 * tensors[0].max())

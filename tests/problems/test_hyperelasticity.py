@@ -9,8 +9,8 @@ from mpi4py import MPI
 from scipy import optimize
 
 from genmech_fem.errors import ConvergenceError
+from genmech_fem.problems import elasticity, lame
 from genmech_fem.problems.conditions import BodyForce, Clamped, Dirichlet, Pressure, Roller, Traction
-from genmech_fem.problems.elasticity import elasticity, lame
 from genmech_fem.problems.hyperelasticity import (
     extension_energies,
     hyperelasticity,
@@ -18,8 +18,8 @@ from genmech_fem.problems.hyperelasticity import (
     set_pixels,
     uniaxial_extension,
 )
-from genmech_fem.problems.linear import SolverOptions
 from genmech_fem.problems.newton import Newton
+from genmech_fem.problems.solver_options import SolverOptions
 
 TIGHT = SolverOptions(newton=Newton(tolerance=1e-13))
 

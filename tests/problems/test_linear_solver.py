@@ -13,7 +13,7 @@ from mpi4py import MPI
 from genmech_fem.errors import ConvergenceError
 from genmech_fem.problems import LinearSolver, SolverOptions, VariationalProblem
 from genmech_fem.problems.forms import assemble, compiled, new_matrix
-from genmech_fem.problems.linear import preset
+from genmech_fem.problems.solver_options import preset
 
 BARS = 12
 
@@ -90,11 +90,11 @@ def test_presets():
 @pytest.mark.parametrize("cell", [mesh.CellType.hexahedron, mesh.CellType.tetrahedron])
 def test_multigrid_gives_the_direct_solution_and_gradient(monkeypatch, cell):
     """The iterations hardly grow with the mesh only if GAMG knows the rigid-body motions."""
-    from genmech_fem.problems import linear
+    from genmech_fem.problems import solver_options
 
     direct = block(8, cell)
     direct.solve()
-    monkeypatch.setattr(linear, "DIRECT_3D", 0)
+    monkeypatch.setattr(solver_options, "DIRECT_3D", 0)
     iterative, finer = block(8, cell), block(16, cell)
     for problem in (iterative, finer):
         problem.solve()
@@ -103,14 +103,14 @@ def test_multigrid_gives_the_direct_solution_and_gradient(monkeypatch, cell):
     np.testing.assert_allclose(
         iterative.pull_back(weight)["youngs_modulus"], direct.pull_back(weight)["youngs_modulus"], rtol=1e-5
     )
-    counts = [p._solvers[0][-1]._engine._ksp.getIterationNumber() for p in (iterative, finer)]
+    counts = [p._system._factorised[0].solver._engine._ksp.getIterationNumber() for p in (iterative, finer)]
     assert counts[1] <= counts[0] + 15
 
 
 def test_multigrid_without_boundary_conditions(monkeypatch):
-    from genmech_fem.problems import linear
+    from genmech_fem.problems import solver_options
 
-    monkeypatch.setattr(linear, "DIRECT_3D", 0)
+    monkeypatch.setattr(solver_options, "DIRECT_3D", 0)
     with pytest.raises(ConvergenceError, match="singular, the body moves without a force: check that the boundary"):
         block(4, fixed=False).solve()
 
@@ -118,7 +118,7 @@ def test_multigrid_without_boundary_conditions(monkeypatch):
 def test_petsc_options_replace_the_preset():
     chosen = block(4, petsc_options={"ksp_type": "cg", "pc_type": "jacobi", "ksp_rtol": 1e-12})
     chosen.solve()
-    ksp = chosen._solvers[0][-1]._engine._ksp
+    ksp = chosen._system._factorised[0].solver._engine._ksp
     assert (ksp.type, ksp.getPC().type) == ("cg", "jacobi")
     np.testing.assert_allclose(chosen.state.x.array, block(4).solve().x.array, atol=1e-18)
     few = block(4, petsc_options={"ksp_type": "cg", "pc_type": "jacobi", "ksp_max_it": 3})
@@ -149,7 +149,7 @@ def test_factorisations_are_kept_up_to_a_bound(monkeypatch, generator):
         problem.solve()
         assert len(made) == expected
         assert problem.residual_norm(problem.state.x.array) < 1e-11
-    assert len(problem._solvers) == 2
+    assert len(problem._system._factorised) == 2
 
 
 WITHOUT_PETSC = """

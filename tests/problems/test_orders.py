@@ -7,9 +7,9 @@ from dolfinx import fem, mesh
 from dolfinx.mesh import CellType
 from mpi4py import MPI
 
+from genmech_fem.problems import elasticity, lame
 from genmech_fem.problems.conditions import BodyForce, Dirichlet, Source
 from genmech_fem.problems.diffusion import diffusion
-from genmech_fem.problems.elasticity import elasticity, lame
 
 WAVES = np.array([[1.3, 0.8, -0.9], [-0.7, 1.4, 0.6], [0.9, -1.1, 1.2]])
 PHASES = np.array([0.3, 1.1, -0.5])

@@ -19,6 +19,7 @@ from genmech_fem.problems import (
     diffusion,
     elasticity,
 )
+from genmech_fem.problems.linearization import Linearization
 
 
 def square(n=4, cell=mesh.CellType.triangle):
@@ -105,14 +106,14 @@ def test_a_linear_solution_does_not_depend_on_what_was_there(generator):
 
 def test_quadratic_convergence_and_restart(monkeypatch):
     problem, norms = nonlinear(), []
-    residual_at = VariationalProblem._residual_at
+    residual_at = Linearization.residual_at
 
     def record(self, *args, **kwargs):
         here = residual_at(self, *args, **kwargs)
         norms.append(here.norm)
         return here
 
-    monkeypatch.setattr(VariationalProblem, "_residual_at", record)
+    monkeypatch.setattr(Linearization, "residual_at", record)
     problem.solve()
     assert not problem.linear
     assert len(norms) <= 8
@@ -205,7 +206,7 @@ def test_newton_that_does_not_converge():
         problem._form,
         problem.state,
         controls=problem.controls,
-        bcs=problem._bcs,
+        bcs=problem._values.bcs,
         solver=SolverOptions(newton=Newton(iterations=1)),
     )
     with pytest.raises(ConvergenceError, match="after 1 iterations, expected 1e-10: apply the load in smaller steps"):
@@ -285,7 +286,7 @@ def test_observables_of_every_kind(taylor_order, generator):
         problem._form,
         u,
         controls=problem.controls,
-        bcs=problem._bcs,
+        bcs=problem._values.bcs,
         observables={
             "means": [u * ufl.dx, u**2 * ufl.dx, field * u * ufl.ds],
             "loads": ufl.exp(u) * tests * ufl.dx,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import ufl
-from dolfinx import fem, la
+from dolfinx import fem
 from dolfinx_external_operator import (
     evaluate_external_operators,
     evaluate_operands,
@@ -17,15 +17,15 @@ from ufl.algorithms import expand_derivatives
 from genmech_external_operator.degrees import in_operator_degrees
 from genmech_external_operator.operators import Evaluation
 from genmech_fem.errors import ContractError, ConvergenceError
-from genmech_fem.problems import LinearSolver, SolverOptions
+from genmech_fem.problems import SolverOptions
 from genmech_fem.problems.checks import check_mesh, check_real
-from genmech_fem.problems.forms import assemble, compiled, new_matrix
+from genmech_fem.problems.dirichlet import DirichletValues
+from genmech_fem.problems.linearization import Linearization
 from genmech_fem.problems.loading import raise_loads
-from genmech_fem.problems.newton import Residual, global_norm
+from genmech_fem.problems.newton import Residual
+from genmech_fem.problems.problem import Control
 
 logger = logging.getLogger(__name__)
-
-type Control = fem.Function | fem.Constant
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,9 @@ class OperatorProblem:
         check_real()
         if len(residual.arguments()) != 1:
             raise ValueError(f"residual: expected one test function, got {len(residual.arguments())} arguments")
-        self.state, self._loads = state, dict(loads or {})
-        self._space, self._bcs, self._options = state.function_space, list(bcs), options or SolverOptions()
-        check_mesh(self._space.mesh)
-        self._comm = self._space.mesh.comm
+        check_mesh(state.function_space.mesh)
+        self.state, self._loads, self._options = state, dict(loads or {}), options or SolverOptions()
+        self._comm = state.function_space.mesh.comm
         # UFL's derivative passes over operators beside derivatives that are not expanded
         residual = in_operator_degrees(expand_derivatives(residual))
         plain, self._operators = replace_external_operators(residual)
@@ -90,16 +89,8 @@ class OperatorProblem:
         if len(jacobian.arguments()) != 2:
             raise ValueError("residual: expected a form that depends on the state, by the very object that is passed")
         self._tangents = [operator for operator in tangents if any(operator.derivatives)]
-        self._residual, self._jacobian = compiled(plain), compiled(jacobian)
-        self._vector = fem.create_vector(self._space)
-        self._owned = self._space.dofmap.index_map.size_local * self._space.dofmap.bs
-        self._held = np.zeros(self._owned, dtype=bool)
-        for bc in self._bcs:
-            dofs, count = bc.dof_indices()
-            self._held[dofs[:count]] = True
-        self._matrix = new_matrix(self._jacobian)
-        self._solver: LinearSolver | None = None
-        self._norm = float("inf")
+        values = DirichletValues(bcs, state, self._loads)
+        self._system = Linearization(plain, jacobian, values, self._options, fault=self._evaluate)
         self.history: tuple[Attempt, ...] = ()
 
     def solve(self) -> tuple[Attempt, ...]:
@@ -121,61 +112,37 @@ class OperatorProblem:
             self._check_domains()
         except BaseException:
             self.state.x.array[:] = before
-            self._solver = None
+            self._system.forget()
             raise
         return self.history
 
     def _newton(self, start: np.ndarray) -> np.ndarray:
         """One run from a state (dofs,); returns the solution, which is then the state."""
         norms: list[float] = []
+        failure, zero, own = "", np.zeros(self._system.owned), start[: self._system.owned]
+        here = self._system.residual_at(zero)
+        reference = here.norm
+
+        def residual(owned: np.ndarray) -> Residual:
+            nonlocal here
+            here = self._system.residual_at(owned)
+            return here
 
         def correction(vector: np.ndarray) -> np.ndarray:
-            norms.append(self._norm)
-            logger.info("iteration %d: residual %.3e", len(norms) - 1, self._norm)
-            return self._step(vector)
+            norms.append(here.norm)
+            logger.info("iteration %d: residual %.3e", len(norms) - 1, here.norm)
+            return self._system.solve(vector)
 
-        reference, failure = self._residual_at(np.zeros(self._owned)).norm, ""
         try:
-            self._options.newton.solve(self._residual_at, correction, start[: self._owned], reference, self._comm)
-            norms.append(self._norm)
+            self._options.newton.solve(residual, correction, own, reference, self._comm)
+            norms.append(here.norm)
         except ConvergenceError as error:
             failure = str(error)
             raise
         finally:
             self.history += (Attempt(tuple(norms), failure),)
-            logger.info("%s at the residual %.3e", failure or "converged", self._norm)
+            logger.info("%s at the residual %.3e", failure or "converged", here.norm)
         return self.state.x.array.copy()
-
-    def _residual_at(self, owned: np.ndarray) -> Residual:
-        """Residual of a state (owned dofs,), with corrected Dirichlet values to first order."""
-        dofs, vector = self.state.x.array, self._vector.array
-        dofs[: self._owned] = owned
-        self.state.x.scatter_forward()
-        admissible = self._put_values()
-        vector[:] = 0.0
-        fault = self._evaluate()
-        if not fault:
-            fem.assemble_vector(vector, self._residual)
-            if not admissible:
-                fem.apply_lifting(vector, [self._jacobian], bcs=[self._bcs], x0=[dofs], alpha=-1.0)
-            self._vector.scatter_reverse(la.InsertMode.add)
-        for bc in self._bcs:
-            bc.set(vector, dofs, -1.0)
-        found = vector[: self._owned].copy()
-        self._norm = float("inf") if fault else global_norm(self._comm, found[~self._held])
-        return Residual(found, self._norm, admissible, fault)
-
-    def _put_values(self) -> bool:
-        """Whether the Dirichlet values hold; rounding in them is removed."""
-        dofs = self.state.x.array
-        right = dofs.copy()
-        for bc in self._bcs:
-            bc.set(right)
-        error, size = (global_norm(self._comm, part[: self._owned]) for part in (right - dofs, right))
-        if error <= 1e-13 * size:
-            dofs[:] = right
-            return True
-        return False
 
     def _evaluate(self) -> str:
         """Evaluate all laws at the present state; why it failed on some process, empty where it did not."""
@@ -191,15 +158,6 @@ class OperatorProblem:
         if not fault:
             evaluate_external_operators([*self._operators, *self._tangents], operands)
         return fault
-
-    def _step(self, vector: np.ndarray) -> np.ndarray:
-        """Solution (owned dofs,) of the system linearised at the last state."""
-        assemble(self._matrix, self._jacobian, self._bcs)
-        if self._solver is None:
-            self._solver = LinearSolver(self._matrix, self._space, self._options)
-        else:
-            self._solver.factorise()
-        return self._solver.solve(vector)
 
     def _check_domains(self) -> None:
         functions = [operator.external_function for operator in self._operators]

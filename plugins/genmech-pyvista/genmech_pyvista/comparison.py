@@ -8,10 +8,11 @@ import pyvista
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec
 from genmech_fem.forward import ForwardModel
+from genmech_fem.geometry.pyvista import vtk_components
 from genmech_pyvista.arrays import Association, data_of, find, find_field, label
 from genmech_pyvista.placing import interpolate
 from genmech_pyvista.sampling import Outside, gather, grid_in
-from genmech_pyvista.values import as_components, as_values
+from genmech_pyvista.values import as_values
 
 
 def compare(
@@ -26,8 +27,8 @@ def compare(
         reference = interpolate(mesh, array.at, grid_in(spec), truth[spec.name][0])
         difference = as_values(array, spec) - reference
         data = data_of(result, array.at)
-        data[label(spec, "reference")] = as_components(reference)
-        data[label(spec, "difference")] = as_components(difference)
+        data[label(spec, "reference")] = vtk_components(reference)
+        data[label(spec, "difference")] = vtk_components(difference)
         error = relative_l2(mesh, array.at, difference, reference)
         result.field_data[f"{spec.name} relative L2 error"] = [error]
     return result

@@ -8,11 +8,12 @@ import pyvista
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec
 from genmech_fem.forward import ForwardModel
+from genmech_fem.geometry.pyvista import vtk_components
 from genmech_fem.runtime import Domain, OnnxModel, Passport, RangeGuard
 from genmech_pyvista.arrays import ORDER, Association, data_of, find_field, label
 from genmech_pyvista.placing import interpolate
 from genmech_pyvista.sampling import Outside, gather, grid_in, preferred
-from genmech_pyvista.values import as_components, as_values
+from genmech_pyvista.values import as_values
 
 type Model = Path | str | ForwardModel
 """An ONNX file, or a model that has been loaded or built."""
@@ -51,7 +52,7 @@ def add_outputs(mesh: pyvista.DataSet, specs: Sequence[Spec], arrays: Arrays, at
             mesh.field_data[label(spec)] = arrays[spec.name][0]
         else:
             values = interpolate(mesh, at, grid_in(spec), arrays[spec.name][0])
-            data_of(mesh, at)[label(spec)] = as_components(values)
+            data_of(mesh, at)[label(spec)] = vtk_components(values)
 
 
 def judge(passport: Passport | None, specs: Sequence[Spec], inputs: Arrays, margin: float) -> tuple[float, bool]:

@@ -7,6 +7,7 @@ import pyvista
 
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, FieldSpec, Grid, ScalarSpec, Spec
+from genmech_fem.geometry.pyvista import empty_image
 from genmech_pyvista.arrays import Association, MeshArray, find_field, find_vector
 from genmech_pyvista.probing import probe
 from genmech_pyvista.values import as_values
@@ -78,12 +79,7 @@ def image(grid: Grid, arrays: Arrays, corner: Sequence[float]) -> pyvista.ImageD
         arrays: Tables by name.
         corner: Where the image lies along the axes that the grid does not have, of (x, y, z) [length].
     """
-    flat = 3 - grid.dimension
-    made = pyvista.ImageData(
-        dimensions=(*(n + (grid.at == "cells") for n in grid.shape), *(1,) * flat),
-        spacing=(*grid.spacing, *(1.0,) * flat),
-        origin=(*grid.lower, *corner[grid.dimension :]),
-    )
+    made = empty_image(grid, corner)
     order = np.arange(np.prod(grid.shape)).reshape(grid.shape).ravel(order="F")  # VTK's x runs fastest
     data = made.cell_data if grid.at == "cells" else made.point_data
     for name, table in arrays.items():

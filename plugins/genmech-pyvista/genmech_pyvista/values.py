@@ -30,9 +30,3 @@ def as_values(array: MeshArray, spec: FieldSpec) -> np.ndarray:
             "not zero: drop them yourself"
         )
     return whole[plane]
-
-
-def as_components(values: np.ndarray) -> np.ndarray:
-    """Values (n, *value_shape) as VTK has them, (n,) or (n, components): 2 components become 3."""
-    padded = np.pad(values, [(0, 0)] + [(0, 1 if n == 2 else 0) for n in values.shape[1:]])
-    return padded.reshape(len(values), -1) if padded.ndim > 1 else padded
