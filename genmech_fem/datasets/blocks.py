@@ -8,7 +8,6 @@ that differs by sample is stored as the points of all samples in a row
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import ContractError, DatasetError
 from genmech_fem.fields import Arrays, FieldSpec, Spec, check, pad
 
@@ -42,20 +42,6 @@ class Failure:
     message: str
     parameters: Mapping[str, Any]
     log: str = ""
-
-
-def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write a file that is either whole or not there; `sync` waits until it would survive a power cut."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def is_ragged(spec: Spec) -> bool:
@@ -86,18 +72,7 @@ def write_block(
         ContractError: The arrays do not match the specs or the numbers.
         OSError: The file cannot be written.
     """
-    tensors: dict[str, np.ndarray] = {}
-    if len(numbers):
-        checked = check(arrays, specs, "stored array")
-        if len(next(iter(checked.values()))) != len(numbers):
-            raise ContractError(f"expected arrays of {len(numbers)} samples, got {len(next(iter(checked.values())))}")
-        for spec in specs:
-            array = np.asarray(arrays[spec.name])
-            if is_ragged(spec):
-                mask = checked[f"{spec.name}.mask"]
-                tensors[f"{spec.name}.offsets"] = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
-                array = np.moveaxis(array, -1, 1)[mask]
-            tensors[spec.name] = np.ascontiguousarray(array)
+    tensors = _tensors(specs, arrays, len(numbers)) if len(numbers) else {}
     record = {"numbers": [int(i) for i in numbers], "failures": {str(i): asdict(f) for i, f in failures.items()}}
     data = save(tensors, {"record": json.dumps(record)})
     everyone = [*map(int, numbers), *failures]
@@ -105,6 +80,23 @@ def write_block(
     file = folder / f"{min(everyone):08d}-{max(everyone):08d}-{digest}.safetensors"
     write_atomic(file, data, sync=sync)
     return file
+
+
+def _tensors(specs: Sequence[Spec], arrays: Arrays, count: int) -> dict[str, np.ndarray]:
+    """The arrays of so many samples as they lie in a file, in the precision that they have."""
+    checked = check(arrays, specs, "stored array")
+    found = len(next(iter(checked.values())))
+    if found != count:
+        raise ContractError(f"expected arrays of {count} samples, got {found}")
+    tensors: dict[str, np.ndarray] = {}
+    for spec in specs:
+        array = np.asarray(arrays[spec.name])
+        if is_ragged(spec):
+            mask = checked[f"{spec.name}.mask"]
+            tensors[f"{spec.name}.offsets"] = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+            array = np.moveaxis(array, -1, 1)[mask]
+        tensors[spec.name] = np.ascontiguousarray(array)
+    return tensors
 
 
 class Block:

@@ -3,17 +3,18 @@
 import io
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genmech_fem.datasets.blocks import Failure, write_atomic
+from genmech_fem.datasets.blocks import Failure
 from genmech_fem.datasets.card_picture import picture
+from genmech_fem.datasets.failures import by_kind
 from genmech_fem.datasets.moments import Statistics, statistics_of
 from genmech_fem.datasets.store import Store
+from genmech_fem.drafts import write_atomic
 from genmech_fem.fields import FieldSpec, Grid, Spec
 
 LOOKED_AT = 256  # samples whose values the table of arrays sums up
@@ -75,10 +76,7 @@ def _failures(failures: Mapping[int, Failure]) -> str:
     """Failed samples by kind, with an example of each."""
     if not failures:
         return ""
-    rows = []
-    for kind, count in Counter(failure.kind for failure in failures.values()).most_common():
-        number, first = next((i, f) for i, f in failures.items() if f.kind == kind)
-        rows.append((kind, str(count), f"{number}: {_code(first.message)}"))
+    rows = [(kind, str(count), f"{number}: {_code(first.message)}") for kind, count, number, first in by_kind(failures)]
     return f"Failed samples: {len(failures):,}.\n\n" + _table(("failure", "samples", "such as"), rows)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from genmech_fem.datasets.engines import Engine, Outcome, Pool, as_finished, packed
+from genmech_fem.datasets.engines import Engine, Outcome, as_finished, packed
+from genmech_fem.datasets.processes import Pool
 from genmech_fem.errors import GenmechError, MissingExtraError
 
 try:

@@ -5,8 +5,6 @@ material, E = 1 + 99 grey / 255 in each and nu = 0.3, is clamped at the bottom a
 upwards at the top; the set holds its strain energy at 13 displacements.
 """
 
-import os
-import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,8 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-from genmech_fem.datasets.store import Store
+from genmech_fem.datasets.store import Store, unused
 from genmech_fem.datasets.tables import read_table
+from genmech_fem.drafts import draft
 from genmech_fem.errors import DatasetError
 from genmech_fem.fields import FieldSpec, Grid, ScalarSpec
 
@@ -30,6 +29,8 @@ ABOUT = {
     "licence": "CC BY-SA 3.0",
     "source": "E. Lejeune (2020), https://hdl.handle.net/2144/38693, doi:10.1016/j.eml.2020.100659",
 }
+
+type _Blocks = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -67,31 +68,30 @@ def import_mechanical_mnist(
             samples, or `path` is in use.
         OSError: A file cannot be read or written.
     """
-    path = Path(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise DatasetError(f"{path}: expected an empty or a new folder for the store, it is in use")
+    path = unused(path)
     files, displacement, blocks = _open(source, part)
     specs = (
         FieldSpec("youngs_modulus", Grid((28, 28), (0, 0), (28, 28))),
         ScalarSpec("strain_energy", len(displacement)),
     )
     description = {"data": ABOUT["title"], "files": [f.name for f in files], "displacement": list(displacement)}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        store, done = Store.create(unfinished, specs, description, ABOUT), 0
-        for bitmap, energy in blocks:
-            if bitmap.min() < 0 or bitmap.max() > 255:
-                values = f"{bitmap.min():g} to {bitmap.max():g}"
-                raise DatasetError(f"{files[0]}: expected grey values from 0 to 255, got {values}")
-            arrays = {"youngs_modulus": youngs_modulus(bitmap), "strain_energy": energy}
-            store.write(range(done, done + len(bitmap)), arrays)
-            done += len(bitmap)
-        if not done:
-            raise DatasetError(f"{files[0]}: expected samples, got an empty file")
-        unfinished.replace(path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with draft(path) as unfinished:
+        _fill(Store.create(unfinished, specs, description, ABOUT), blocks, files[0])
     return Store.open(path)
+
+
+def _fill(store: Store, blocks: _Blocks, file: Path) -> None:
+    """Write blocks into a new store; errors name the file of the bitmaps."""
+    done = 0
+    for bitmap, energy in blocks:
+        if bitmap.min() < 0 or bitmap.max() > 255:
+            values = f"{bitmap.min():g} to {bitmap.max():g}"
+            raise DatasetError(f"{file}: expected grey values from 0 to 255, got {values}")
+        arrays = {"youngs_modulus": youngs_modulus(bitmap), "strain_energy": energy}
+        store.write(range(done, done + len(bitmap)), arrays)
+        done += len(bitmap)
+    if not done:
+        raise DatasetError(f"{file}: expected samples, got an empty file")
 
 
 def read(file: Path) -> Published:
@@ -119,9 +119,6 @@ def read(file: Path) -> Published:
     if arrays["bitmap"].min(initial=0) < 0 or arrays["bitmap"].max(initial=0) > 255:
         raise DatasetError(f"{file}: bitmap: expected grey values from 0 to 255, got others")
     return Published(**arrays)
-
-
-type _Blocks = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 def _open(source: Path | str | Sequence[Path | str], part: str) -> tuple[list[Path], tuple[float, ...], _Blocks]:

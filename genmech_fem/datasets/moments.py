@@ -69,12 +69,18 @@ def statistics(
     Raises:
         DatasetError: There are no samples, or a number or a name is unknown.
     """
-    specs = [spec for spec in store.specs if names is None or spec.name in names]
-    batches = store.batches(_batch_size(specs), numbers, names)
+    specs = store.specs_of(names)
+    batches = store.batches(batch_size(spec.shape for spec in specs), numbers, names)
     found = statistics_of((arrays for _, arrays in batches), specs)
     if any(not one.count for one in found.values()):
         raise DatasetError(f"{store.path}: expected samples to compute statistics of, got none")
     return found
+
+
+def batch_size(shapes: Iterable[tuple[int, ...]]) -> int:
+    """Number of samples whose arrays, each of a shape, fit into `BATCH_BYTES`; -1 is any number of points."""
+    numbers = sum(math.prod(n if n >= 0 else MANY_POINTS for n in shape) for shape in shapes)
+    return max(1, BATCH_BYTES // (8 * max(numbers, 1)))
 
 
 def statistics_of(batches: Iterable[Arrays], specs: Sequence[Spec]) -> dict[str, Statistics]:
@@ -123,9 +129,3 @@ def _components(array: np.ndarray, mask: np.ndarray | None, spec: Spec) -> np.nd
     channels = spec.channel_shape[0]
     values = np.moveaxis(array.reshape(len(array), channels, -1), 1, 0)
     return values.reshape(channels, -1).astype(np.float64) if mask is None else values[:, mask].astype(np.float64)
-
-
-def _batch_size(specs: Sequence[Spec]) -> int:
-    """Samples whose arrays fit into `BATCH_BYTES`."""
-    numbers = sum(math.prod(n if n >= 0 else MANY_POINTS for n in spec.shape) for spec in specs)
-    return max(1, BATCH_BYTES // (8 * max(numbers, 1)))

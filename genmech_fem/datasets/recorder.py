@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 
 from genmech_fem.datasets.content import contents, fingerprints
-from genmech_fem.datasets.store import Store, Writer
+from genmech_fem.datasets.store import Store
+from genmech_fem.datasets.writer import Writer
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, Spec, check, take
 

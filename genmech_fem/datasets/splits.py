@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from genmech_fem.datasets.blocks import write_atomic
 from genmech_fem.datasets.content import contents, equal, fingerprints, mix
 from genmech_fem.datasets.store import Store
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import DatasetError
 from genmech_fem.fields import FieldSpec, Grid, Spec
 

@@ -7,28 +7,23 @@ store that reads and resumes. Where two blocks hold the same sample the first on
 """
 
 import datetime
-import errno
-import fcntl
 import json
-import os
-import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genmech_fem.datasets.blocks import Block, Failure, damaged, join, write_atomic, write_block
+from genmech_fem.datasets.blocks import Block, Failure, damaged, write_block
 from genmech_fem.datasets.provenance import changes, versions
+from genmech_fem.datasets.reader import Samples
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import DatasetError
 from genmech_fem.fields import Arrays, Spec, from_json, to_json
 
 VERSION = 2
-SHARD_BYTES = 2**26
-SHARD_SAMPLES = 1024
 
 
 @dataclass(frozen=True)
@@ -73,24 +68,12 @@ class Store:
         """
         path = Path(path)
         now: dict[str, Any] = json.loads(json.dumps({"specs": [to_json(s) for s in specs], "description": description}))
-        made: dict[str, Any] = {
-            "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "versions": versions(),
-        }
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        made: Mapping[str, Any] = {"created": today, "versions": versions()}
         # in this order: another job may be making the same store at this moment, its manifest first
         used = path.exists() and any(not file.name.startswith(".manifest.json.") for file in path.iterdir())
         if (path / "manifest.json").exists():
-            old = _manifest(path)
-            differing = list(changes({key: old[key] for key in now}, now))
-            if differing:
-                raise DatasetError(
-                    f"{path} holds data of another campaign ({'; '.join(differing[:8])}): choose another folder or "
-                    "repeat the old settings"
-                )
-            others = list(changes(old["about"].get("versions", {}), made["versions"]))
-            if others:
-                warnings.warn(f"{path} was begun with other versions: {'; '.join(others)}", stacklevel=2)
-            made = {**old["about"], **(about or {})}
+            made = {**_begun(path, now, made["versions"]), **(about or {})}
         elif used:
             raise DatasetError(f"{path} holds files that are not of a data store: choose an empty or a new folder")
         store = cls(path, tuple(specs), now["description"], {**(about or {}), **made})
@@ -110,6 +93,18 @@ class Store:
         path = Path(path)
         manifest = _manifest(path)
         return cls(path, tuple(map(from_json, manifest["specs"])), manifest["description"], manifest["about"])
+
+    def specs_of(self, names: Collection[str] | None) -> list[Spec]:
+        """Specs of some arrays, in the order of the store; None is all.
+
+        Raises:
+            DatasetError: A name is unknown.
+        """
+        known = [spec.name for spec in self.specs]
+        unknown = set(names or ()) - set(known)
+        if unknown:
+            raise DatasetError(f"{self.path}: expected names of arrays among {known}, got {sorted(unknown)}")
+        return [spec for spec in self.specs if names is None or spec.name in names]
 
     def write(self, numbers: Sequence[int], arrays: Arrays, failures: Mapping[int, Failure] | None = None) -> Path:
         """Add samples as one closed shard.
@@ -151,7 +146,7 @@ class Store:
                 continue
             yield block
 
-    def samples(self, names: Sequence[str] | None = None, *, verify: bool = True) -> "Samples":
+    def samples(self, names: Sequence[str] | None = None, *, verify: bool = True) -> Samples:
         """All good samples for random access.
 
         Args:
@@ -161,12 +156,7 @@ class Store:
         Raises:
             DatasetError: An array is unknown, or a block is damaged.
         """
-        wanted = [spec for spec in self.specs if names is None or spec.name in names]
-        unknown = set(names or ()) - {spec.name for spec in wanted}
-        if unknown:
-            known = [spec.name for spec in self.specs]
-            raise DatasetError(f"{self.path}: expected names of arrays among {known}, got {sorted(unknown)}")
-        return Samples(self.path, wanted, list(self.blocks(verify=verify)))
+        return Samples(self.path, self.specs_of(names), list(self.blocks(verify=verify)))
 
     def numbers(self) -> np.ndarray:
         """Numbers of all good samples (samples,), sorted."""
@@ -212,13 +202,7 @@ class Store:
 
     def check(self) -> list[DatasetError]:
         """What is damaged: one error for each file."""
-        found = []
-        for file in self.files():
-            try:
-                Block(file).verify()
-            except DatasetError as error:
-                found.append(error)
-        return found
+        return [error for _, error in self._damaged()]
 
     def quarantine(self) -> list[Path]:
         """Move damaged blocks to the folder ``quarantine``; repeating the campaign makes their samples again.
@@ -227,187 +211,53 @@ class Store:
             Where they are now.
         """
         moved = []
+        for file, _ in self._damaged():
+            (self.path / "quarantine").mkdir(exist_ok=True)
+            moved.append(file.replace(self.path / "quarantine" / file.name))
+        return moved
+
+    def _damaged(self) -> Iterator[tuple[Path, DatasetError]]:
+        """Damaged blocks and what is wrong with them."""
         for file in self.files():
             try:
                 Block(file).verify()
-            except DatasetError:
-                (self.path / "quarantine").mkdir(exist_ok=True)
-                moved.append(file.replace(self.path / "quarantine" / file.name))
-        return moved
+            except DatasetError as error:
+                yield file, error
 
 
-class Samples:
-    """Random access to the samples of a store: ``samples[rows]`` are arrays (rows, *spec.shape).
+def unused(path: Path | str) -> Path:
+    """The path, if there is nothing or an empty folder.
 
     Raises:
-        DatasetError: There are no samples.
+        DatasetError: It is in use.
     """
-
-    def __init__(self, path: Path, specs: Sequence[Spec], blocks: Sequence[Block]) -> None:
-        self.path, self.specs = path, tuple(specs)
-        self._blocks = [block for block in blocks if len(block.numbers)]
-        if not self._blocks:
-            raise DatasetError(f"{path} holds no finished samples: run the campaign first")
-        self.numbers, first = np.unique(np.concatenate([b.numbers for b in self._blocks]), return_index=True)
-        ends = np.cumsum([len(b.numbers) for b in self._blocks])
-        self._block = np.searchsorted(ends, first, side="right")
-        self._row = first - np.concatenate([[0], ends])[self._block]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def rows_of(self, numbers: np.ndarray) -> np.ndarray:
-        """Rows of samples by their numbers.
-
-        Raises:
-            DatasetError: One is not among the good samples.
-        """
-        rows = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
-        missing = np.asarray(numbers)[self.numbers[rows] != numbers]
-        if len(missing):
-            raise DatasetError(f"{self.path}: sample {missing[0]} is not among its {len(self)} good samples")
-        return rows
-
-    def __getitem__(self, rows: np.ndarray | Sequence[int]) -> dict[str, np.ndarray]:
-        """Arrays of the samples in `rows`, in their order."""
-        rows = np.asarray(rows, dtype=np.int64)
-        if not len(rows):
-            raise DatasetError(f"{self.path}: expected at least one sample, got none")
-        order = np.argsort(self._block[rows], kind="stable")
-        starts = np.flatnonzero(np.diff(self._block[rows[order]], prepend=-1))
-        parts = [rows[part] for part in np.split(order, starts[1:])]
-        back = np.argsort(order)
-        joined: dict[str, np.ndarray] = {}
-        for spec in self.specs:
-            found = [self._blocks[self._block[part[0]]].rows(spec, self._row[part]) for part in parts]
-            joined |= join(spec, found)
-        return {name: array[back] for name, array in joined.items()}
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise DatasetError(f"{path}: expected an empty or a new folder, it is in use")
+    return path
 
 
-class Writer:
-    """Adds samples to a store one by one: each is on the disk when `add` returns.
-
-    A pending block is a file of one `add`; `SHARD_SAMPLES` samples or `SHARD_BYTES` of them
-    become a shard. The writer of a name is alone: its folder is locked as long as it lives.
-    What dead writers left pending becomes a shard.
-
-    Args:
-        store: The store.
-        name: Name of the writer.
+def _begun(path: Path, now: Mapping[str, Any], used: Mapping[str, str]) -> Mapping[str, Any]:
+    """What the store at `path` says about itself, if it is of the specs and of the description of `now`.
 
     Raises:
-        DatasetError: A writer of this name is alive.
-        OSError: The store cannot be written.
+        DatasetError: It is not, or its manifest is damaged.
+
+    Warns:
+        UserWarning: It was begun with other versions of packages than are `used`.
     """
-
-    def __init__(self, store: Store, name: str) -> None:
-        self.store, self.folder = store, store.path / "pending" / name
-        lock = _lock(self.folder, patience=5.0)
-        if lock is None:
-            raise DatasetError(
-                f"{store.path}: another process is writing {name} of this campaign: wait for it, or give every process "
-                "a part of its own"
-            )
-        self._lock = lock
-        self._pending: list[Path] = []
-        self._bytes = 0
-        self._merge(_whole_blocks(self.folder))
-        for other in sorted({file.parent for file in store.path.glob("pending/*/*.safetensors")}):
-            left = _lock(other)
-            if left is not None:
-                self._merge(_whole_blocks(other))
-                os.close(left)
-
-    def add(self, numbers: Sequence[int], arrays: Arrays, failures: Mapping[int, Failure]) -> None:
-        """Add finished samples.
-
-        Raises:
-            ContractError: See `Store.write`.
-            OSError: They cannot be written.
-        """
-        self.count(write_block(self.folder, self.store.specs, numbers, arrays, failures, sync=False))
-
-    def count(self, file: Path) -> None:
-        """Take a block that lies in `folder` into account, one sample or a few.
-
-        Raises:
-            DatasetError: It is not there.
-            OSError: A shard cannot be written.
-        """
-        try:
-            self._bytes += file.stat().st_size
-        except FileNotFoundError as error:
-            raise DatasetError(f"{file}: expected the sample that a worker wrote; do all see this folder?") from error
-        self._pending.append(file)
-        if len(self._pending) >= SHARD_SAMPLES or self._bytes >= SHARD_BYTES:
-            self._merge([Block(file) for file in self._pending])
-            self._pending, self._bytes = [], 0
-
-    @contextmanager
-    def full_disk_said(self) -> Iterator[None]:
-        """Let the error of a full disk say what is stored and what to do."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            raise OSError(
-                error.errno,
-                f"{self.store.path}: the disk is full ({error.strerror}); {len(self.store.numbers())} samples are "
-                "stored and can be read: free space and repeat the campaign to go on",
-            ) from error
-
-    def close(self) -> None:
-        """Make a shard of what is pending and end."""
-        try:
-            with self.full_disk_said():
-                self._merge(_whole_blocks(self.folder))
-        finally:
-            os.close(self._lock)
-
-    def _merge(self, blocks: Sequence[Block]) -> None:
-        """Make one shard of pending blocks."""
-        if not blocks:
-            return
-        good = [block for block in blocks if len(block.numbers)]
-        arrays: dict[str, np.ndarray] = {}
-        for spec in self.store.specs if good else ():
-            arrays |= join(spec, [block.rows(spec, np.arange(len(block.numbers))) for block in good])
-        numbers = [i for block in good for i in block.numbers.tolist()]
-        self.store.write(numbers, arrays, {i: f for block in blocks for i, f in block.failures.items()})
-        for block in blocks:
-            block.file.unlink()
-
-
-def _whole_blocks(folder: Path) -> list[Block]:
-    """The pending blocks of a writer; those that a power cut left incomplete are deleted."""
-    blocks = []
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            block = Block(file)
-            block.verify()
-        except DatasetError:
-            file.unlink()
-            continue
-        blocks.append(block)
-    return blocks
-
-
-def _lock(folder: Path, patience: float = 0.0) -> int | None:
-    """Lock a writer's folder; None if it stays locked for `patience` [s]. The lock ends with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < until:
-                time.sleep(0.1)
-                continue
-            os.close(descriptor)
-            return None
-        return descriptor
+    old = _manifest(path)
+    differing = list(changes({key: old[key] for key in now}, now))
+    if differing:
+        raise DatasetError(
+            f"{path} holds data of another campaign ({'; '.join(differing[:8])}): choose another folder or "
+            "repeat the old settings"
+        )
+    about: Mapping[str, Any] = old["about"]
+    others = list(changes(about.get("versions", {}), used))
+    if others:
+        warnings.warn(f"{path} was begun with other versions: {'; '.join(others)}", stacklevel=3)
+    return about
 
 
 def _manifest(path: Path) -> dict[str, Any]:

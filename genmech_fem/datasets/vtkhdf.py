@@ -1,16 +1,15 @@
 """Export for ParaView and other programs built on VTK: VTKHDF files."""
 
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from genmech_fem.datasets.blocks import write_atomic
-from genmech_fem.datasets.moments import BATCH_BYTES, MANY_POINTS
+from genmech_fem.datasets.moments import batch_size
 from genmech_fem.datasets.store import Store
 from genmech_fem.datasets.vtkhdf_file import CELL_TYPES, MESH, Image, MeshPiece, Sample, label
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import DatasetError, MissingExtraError
 from genmech_fem.fields import FieldSpec, Grid, Points, ScalarSpec, Spec
 
@@ -49,18 +48,14 @@ def write_vtkhdf(
         OSError: A file cannot be written.
     """
     folder = Path(folder)
-    chosen = [spec for spec in store.specs if names is None or spec.name in names]
-    unknown = set(names or ()) - {spec.name for spec in chosen}
-    if unknown:
-        raise DatasetError(f"{store.path}: expected names among {[s.name for s in store.specs]}, got {sorted(unknown)}")
+    chosen = store.specs_of(names)
     labels = [label(spec) for spec in chosen]
     if len(set(labels)) < len(labels):
         raise DatasetError(f"{store.path}: expected names that differ in VTK, got {sorted(labels)}")
     pieces = _pieces(store, [spec for spec in chosen if isinstance(spec, FieldSpec)])
     scalars = [spec for spec in chosen if isinstance(spec, ScalarSpec)]
     read = [spec for spec in store.specs if spec in chosen or spec.name in MESH]
-    size = sum(math.prod(n if n >= 0 else MANY_POINTS for n in spec.shape) for spec in read)
-    batches = store.batches(max(1, BATCH_BYTES // (8 * size)), numbers, [spec.name for spec in read])
+    batches = store.batches(batch_size(spec.shape for spec in read), numbers, [spec.name for spec in read])
     files = []
     for found, arrays in batches:
         folder.mkdir(parents=True, exist_ok=True)

@@ -5,17 +5,16 @@ Ohana et al. (2024), doi:10.48550/arXiv.2412.00568.
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from genmech_fem.datasets.moments import BATCH_BYTES
-from genmech_fem.datasets.store import Store
+from genmech_fem.datasets.moments import batch_size
+from genmech_fem.datasets.store import Store, unused
 from genmech_fem.datasets.well_arrays import WellArray, statistics_of_fields, well_arrays, write_statistics
 from genmech_fem.datasets.well_file import Boundary, Frame, sides_of
+from genmech_fem.drafts import draft
 from genmech_fem.errors import DatasetError
 from genmech_fem.fields import FieldSpec, Grid
 
@@ -62,33 +61,28 @@ def write_well(
     Warns:
         UserWarning: A component varies, but by 1e-4 or less.
     """
-    path = Path(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise DatasetError(f"{path}: expected an empty or a new folder, it is in use")
+    path = unused(path)
     parts = numbers if isinstance(numbers, Mapping) else {"": store.numbers() if numbers is None else numbers}
     counts = {part: len(chosen) for part, chosen in parts.items()}
     if not counts or not set(counts) <= {"", *PARTS} or 0 in counts.values():
         raise DatasetError(f"numbers: expected samples, all or of parts among {PARTS}, got these counts: {counts}")
     grid, times, arrays = _layout(store, names, histories or {}, scales or {})
     frame = Frame(store.path.resolve().name, grid, times, sides_of(boundary, grid.dimension))
-    batch = max(1, BATCH_BYTES // (8 * sum(math.prod(array.shape) for array in arrays)))
-    unfinished, files = path.with_name(f".{path.name}.{os.getpid()}.part"), []
-    try:
+    files = {part: Path("data" if part else "", part, f"{frame.name}.hdf5") for part in parts}
+    batch, read = batch_size(array.shape for array in arrays), sorted({array.spec.name for array in arrays})
+    with draft(path) as unfinished:
         for part, chosen in parts.items():
-            files.append(Path("data", part, f"{frame.name}.hdf5") if part else Path(f"{frame.name}.hdf5"))
-            (unfinished / files[-1]).parent.mkdir(parents=True)
-            batches = store.batches(batch, chosen, sorted({array.spec.name for array in arrays}))
-            written = frame.write(unfinished / files[-1], arrays, len(chosen), (given for _, given in batches))
+            file = unfinished / files[part]
+            file.parent.mkdir(parents=True)
+            batches = store.batches(batch, chosen, read)
+            written = frame.write(file, arrays, len(chosen), (given for _, given in batches))
             found = statistics_of_fields(written, [array for array in arrays if array.grid])
             if part in ("", "train"):
                 write_statistics(unfinished / "stats.yaml", found)
         listed = {part or "all": np.asarray(chosen).tolist() for part, chosen in parts.items()}
         about = {"description": store.description, "about": store.about, "numbers": listed}
         (unfinished / "description.json").write_text(json.dumps(about, indent=1))
-        unfinished.replace(path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return [path / file for file in files]
+    return [path / file for file in files.values()]
 
 
 def _layout(
@@ -98,8 +92,8 @@ def _layout(
     scales: Mapping[str, float],
 ) -> tuple[Grid, np.ndarray, list[WellArray]]:
     """The grid, the times and the arrays of the files."""
-    specs = [spec for spec in store.specs if names is None or spec.name in names]
-    unknown = {*(names or ()), *histories, *scales} - {spec.name for spec in specs}
+    specs = store.specs_of(names)
+    unknown = {*histories, *scales} - {spec.name for spec in specs}
     if unknown:
         raise DatasetError(f"{store.path}: expected names among {[s.name for s in specs]}, got {sorted(unknown)}")
     places = {spec.place for spec in specs if isinstance(spec, FieldSpec)}

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from genmech_fem.datasets.blocks import is_ragged
-from genmech_fem.datasets.store import Samples, Store
+from genmech_fem.datasets.reader import Samples
+from genmech_fem.datasets.store import Store
 from genmech_fem.errors import DatasetError, MissingExtraError
 from genmech_fem.fields import FieldSpec, Grid, Place, Spec
 

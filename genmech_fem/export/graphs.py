@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule
 
-from genmech_fem.errors import ContractError
+from genmech_fem.errors import ContractError, one_line
 from genmech_fem.runtime import METADATA_KEY
 
 OPSET = 20
@@ -44,7 +44,7 @@ def captured(module: nn.Module, examples: Sequence[Tensor], axes: Axes) -> Expor
             problem = problem or error
     static = "specialized" in str(problem) or "static shape" in str(problem)
     kind = "is static: its graph holds lengths of the example" if static else "cannot be exported by torch"
-    raise ContractError(f"the model {kind} ({' '.join(str(problem).split())[:300]})") from problem
+    raise ContractError(f"the model {kind} ({one_line(problem, 300)})") from problem
 
 
 def to_proto(
@@ -95,8 +95,9 @@ def _forget_sources(graph: onnx.GraphProto) -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hide what torch says of its own internals."""
-    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "torch"]
-    levels = [(logger, logger.level) for logger in map(logging.getLogger, ["torch", *names])]
+    known = [item for item in logging.root.manager.loggerDict.values() if isinstance(item, logging.Logger)]
+    own = [logger for logger in known if logger.level and logger.name.partition(".")[0] == "torch"]
+    levels = [(logger, logger.level) for logger in {logging.getLogger("torch"), *own}]
     for logger, _ in levels:
         logger.setLevel(logging.CRITICAL)
     try:

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from genmech_fem.drafts import draft_folder
 from genmech_fem.errors import ContractError
+from genmech_fem.export.comparison import BATCHES, checked, comparable, judge, relative
 from genmech_fem.export.derivatives import differentiable, in_double, traced
-from genmech_fem.export.drafts import BATCHES, checked, judge, relative
 from genmech_fem.export.graphs import captured, to_proto
 from genmech_fem.export.report import ExportReport
-from genmech_fem.fields import Arrays, ScalarSpec, check, take, to_json
-from genmech_fem.runtime import OnnxLaw
-from genmech_fem.runtime.description import VERSION
+from genmech_fem.fields import Arrays, ScalarSpec, take
+from genmech_fem.runtime import OnnxLaw, Passport
+from genmech_fem.runtime.description import to_metadata
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-4}
 
@@ -38,6 +38,7 @@ def law_to_onnx(
     stress: ScalarSpec,
     energy: bool = False,
     double: bool = True,
+    passport: Passport | None = None,
 ) -> ExportReport:
     """Export a law for any number of points; `runtime.OnnxLaw` opens the file.
 
@@ -53,6 +54,7 @@ def law_to_onnx(
         stress: Name, number and unit of the conjugate stresses.
         energy: Whether the law is an energy.
         double: Whether the file computes in float64, else in float32.
+        passport: What the file says of the training, such as the `Domain` of the strains by the name of `strain`.
 
     Raises:
         ContractError: The samples do not fit, the law cannot be exported, ONNX Runtime lacks an operator in this
@@ -60,21 +62,16 @@ def law_to_onnx(
         OSError: The file cannot be written.
     """
     began, path = time.perf_counter(), Path(path)
-    arrays = check(samples, (strain,))
-    if len(arrays[strain.name]) < max(BATCHES):
-        raise ContractError(f"law_to_onnx: expected at least {max(BATCHES)} strains to compare on")
+    arrays = comparable(samples, (strain,), "law_to_onnx")
     if energy and stress.size != strain.size:
         raise ContractError(f"law_to_onnx: an energy of {strain.size} strains has as many stresses, not {stress.size}")
     kind = torch.float64 if double else torch.float32
     module = _Function(law).to(kind).eval()
     tangent = ScalarSpec(f"{stress.name}.tangent", stress.size * strain.size, f"{stress.unit}/({strain.unit})")
+    precision = str(kind).removeprefix("torch.")
     about = {
-        "version": VERSION,
-        "sizes": "any",
-        "precision": str(kind).removeprefix("torch."),
         "law": {"energy": energy, "stress": stress.size, "strain": strain.size},
-        "inputs": [to_json(strain)],
-        "outputs": [to_json(stress), to_json(tangent)],
+        **to_metadata((strain,), (stress, tangent), precision=precision, any_size=True, passport=passport),
     }
     proto = _proto(module, torch.as_tensor(arrays[strain.name][:2], dtype=kind), about)
     with draft_folder(path) as folder:

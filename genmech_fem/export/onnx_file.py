@@ -9,17 +9,16 @@ from typing import Any
 import onnx
 
 from genmech_fem.drafts import draft_folder
-from genmech_fem.errors import ContractError
 from genmech_fem.export.activations import activations
-from genmech_fem.export.drafts import BATCHES, checked, judge, model_differences, sha256
+from genmech_fem.export.comparison import checked, comparable, judge, model_differences, sha256
 from genmech_fem.export.graphs import captured, describe, to_proto
 from genmech_fem.export.half import halve
 from genmech_fem.export.layout import AtSpecs, Case, at_sizes, changing_axes, examples, input_names, mask_axes
 from genmech_fem.export.report import ExportReport
 from genmech_fem.export.vjp import gradient_proto
-from genmech_fem.fields import Arrays, check, to_json
+from genmech_fem.fields import Arrays
 from genmech_fem.runtime import Passport
-from genmech_fem.runtime.description import VERSION
+from genmech_fem.runtime.description import to_metadata
 from genmech_fem.surrogates import TorchModel
 
 TOLERANCE = 1e-5
@@ -62,40 +61,24 @@ def to_onnx(
         OSError: The file cannot be written.
     """
     began, path = time.perf_counter(), Path(path)
-    arrays = check(samples, model.inputs)
-    if min(len(array) for array in arrays.values()) < max(BATCHES):
-        raise ContractError(f"to_onnx: expected at least {max(BATCHES)} samples to compare on")
+    arrays = comparable(samples, model.inputs, "to_onnx")
     accepted = tolerance if tolerance is not None else HALF_TOLERANCE if half else TOLERANCE
     job = _Job(model, at_sizes(model, arrays, sizes), bool(sizes), accepted, half)
-    about: dict[str, Any] = {
-        **(metadata or {}),
-        "version": VERSION,
-        "sizes": "any" if sizes else "fixed",
-        "precision": "float16" if half else "float32",
-        "inputs": [to_json(spec) for spec in model.inputs],
-        "outputs": [to_json(spec) for spec in model.outputs],
-        **({"passport": passport.to_json()} if passport else {}),
-    }
+    precision = "float16" if half else "float32"
+    own = to_metadata(model.inputs, model.outputs, precision=precision, any_size=bool(sizes), passport=passport)
+    about = {**(metadata or {}), **own}
     with draft_folder(path) as folder:
-        draft, gradients = folder / path.name, folder / f"{path.stem}.vjp.onnx"
-        if vjp:
+        draft, gradients = folder / path.name, folder / f"{path.stem}.vjp.onnx" if vjp else None
+        if gradients:
             job.write_gradients(gradients, about)
             about["vjp"] = {"file": gradients.name, "sha256": sha256(gradients)}
         differences = job.write(draft, about)
-        gradient_differences = job.compare_gradients(draft) if vjp else {}
-        if vjp:
+        gradient_differences = job.compare_gradients(draft) if gradients else {}
+        if gradients:
             gradients = gradients.replace(path.with_name(gradients.name))
         draft.replace(path)
-    return ExportReport(
-        path,
-        path.stat().st_size,
-        differences,
-        accepted,
-        time.perf_counter() - began,
-        about,
-        gradients if vjp else None,
-        gradient_differences,
-    )
+    size, seconds = path.stat().st_size, time.perf_counter() - began
+    return ExportReport(path, size, differences, accepted, seconds, about, gradients, gradient_differences)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from genmech_fem.export.drafts import sha256
+from genmech_fem.drafts import write_atomic
+from genmech_fem.export.comparison import sha256
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -86,8 +87,8 @@ class ExportReport:
             OSError: They cannot be written.
         """
         data, page = (self.path.with_suffix(f".report.{kind}") for kind in ("json", "html"))
-        data.write_text(json.dumps(self.to_json(), indent=1), encoding="utf-8")
-        page.write_text(self._page(), encoding="utf-8")
+        write_atomic(data, json.dumps(self.to_json(), indent=1).encode())
+        write_atomic(page, self._page().encode())
         return data, page
 
     def _page(self) -> str:

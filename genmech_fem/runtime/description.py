@@ -6,12 +6,39 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from genmech_fem.errors import ContractError
-from genmech_fem.fields import FieldSpec, Grid, Spec, from_json
+from genmech_fem.fields import FieldSpec, Grid, Spec, from_json, to_json
 from genmech_fem.runtime.passport import Passport
 
 METADATA_KEY = "genmech_fem"
 """Key of the metadata of an ONNX file that holds its description, as JSON."""
 VERSION = 2
+
+
+def to_metadata(
+    inputs: tuple[Spec, ...],
+    outputs: tuple[Spec, ...],
+    *,
+    precision: str,
+    any_size: bool,
+    passport: Passport | None = None,
+) -> dict[str, Any]:
+    """What a file has to say of itself, as JSON data, for `Description.read`.
+
+    Args:
+        inputs: What the graph takes.
+        outputs: What it returns.
+        precision: Type of its weights, such as ``"float32"``.
+        any_size: Whether it works on grids of any shape, not on its own alone.
+        passport: What it says of the training.
+    """
+    return {
+        "version": VERSION,
+        "sizes": "any" if any_size else "fixed",
+        "precision": precision,
+        "inputs": [to_json(spec) for spec in inputs],
+        "outputs": [to_json(spec) for spec in outputs],
+        **({"passport": passport.to_json()} if passport else {}),
+    }
 
 
 @dataclass(frozen=True)

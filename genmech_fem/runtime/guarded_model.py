@@ -1,62 +1,22 @@
 """A surrogate that asks before it answers: accepted, polished, or solved."""
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from genmech_fem.errors import ContractError, ConvergenceError, NotFiniteError
 from genmech_fem.fields import Arrays, check, concatenate, take
 from genmech_fem.forward import DifferentiableForwardModel, ForwardModel
+from genmech_fem.runtime.counts import Counts
 from genmech_fem.runtime.guards import Bounding, Differentiating, Guard
 
 logger = logging.getLogger(__name__)
 
 type Record = Callable[[Arrays, Arrays], None]
 """Takes inputs and outputs (batch, ...) that were solved."""
-
-
-@dataclass
-class Counts:
-    """What has become of the answers of a `GuardedModel`.
-
-    Attributes:
-        accepted: Answers used as they were.
-        polished: Answers used after a guard had improved them.
-        fallen_back: Solved ones by the name of the guard that refused the answer; "surrogate" where it had none.
-        seconds: Time spent in ``surrogate``, ``guards`` and ``solver`` [s]; audits count for none of them.
-        audits: Bound and true error of used answers that were solved to see.
-        solves: Solves that were timed, audits among them.
-        solving: What they took [s].
-    """
-
-    accepted: int = 0
-    polished: int = 0
-    fallen_back: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=lambda: {"surrogate": 0.0, "guards": 0.0, "solver": 0.0})
-    audits: list[tuple[float, float]] = field(default_factory=list)
-    solves: int = 0
-    solving: float = 0.0
-
-    @property
-    def samples(self) -> int:
-        """All answers."""
-        return self.accepted + self.polished + sum(self.fallen_back.values())
-
-    @property
-    def saved_seconds(self) -> float:
-        """Time that the solver alone would have needed less the time that was spent [s]; NaN before the first solve."""
-        if not self.solves:
-            return float("nan")
-        return self.samples * self.solving / self.solves - sum(self.seconds.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """All counts as JSON data."""
-        return {**asdict(self), "samples": self.samples, "saved_seconds": self.saved_seconds}
 
 
 class GuardedModel:
@@ -158,7 +118,7 @@ class GuardedModel:
         for guard in self.guards:
             if not len(used):
                 break
-            with self._timed("guards"):
+            with self.counts.timed("guards"):
                 verdict = guard.judge(take(arrays, used), outputs)
             outputs = take(outputs, verdict.accepted) if verdict.outputs is None else verdict.outputs
             polished = polished if verdict.polished is None else polished | verdict.polished
@@ -177,7 +137,7 @@ class GuardedModel:
         """Numbers of the samples that the surrogate has answers for, these, and who refused the others."""
         count = len(next(iter(arrays.values())))
         try:
-            with self._timed("surrogate"):
+            with self.counts.timed("surrogate"):
                 return np.arange(count), dict(self.surrogate(arrays)), {}
         except (ConvergenceError, NotFiniteError):
             if count == 1:
@@ -189,10 +149,8 @@ class GuardedModel:
 
     def _solved(self, one: Arrays) -> Arrays:
         """Solve one sample and record it."""
-        began = time.perf_counter()
-        with self._timed("solver"):
+        with self.counts.timed("solver"), self.counts.solve():
             answer = self.solver(one)
-        self._learn_time(began)
         if self._record is not None:
             self._record(one, answer)
         return answer
@@ -202,25 +160,12 @@ class GuardedModel:
         guard = next((guard for guard in reversed(self.guards) if isinstance(guard, Bounding)), None)
         if guard is None:
             return
-        began = time.perf_counter()
-        truth = self.solver(one)
-        self._learn_time(began)
+        with self.counts.solve():
+            truth = self.solver(one)
         error = float(guard.error(one, answer, truth)[0])
         self.counts.audits.append((float(bound), error))
         if error > bound:
             logger.warning("%s: the error %.3g of an audited answer exceeds its bound %.3g", guard.name, error, bound)
-
-    def _learn_time(self, began: float) -> None:
-        self.counts.solves += 1
-        self.counts.solving += time.perf_counter() - began
-
-    @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.counts.seconds[what] += time.perf_counter() - began
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ class OnnxLaw:
 
     Attributes:
         model: The file as a ForwardModel, whose tangents (points, m n) are flat, row by row.
+        strain: Name, number n and unit of the strains.
+        stress: Name, number m and unit of the stresses.
 
     Raises:
         ContractError: The file is damaged, unsafe, or holds no law.
@@ -28,10 +30,11 @@ class OnnxLaw:
     def __init__(self, path: Path | str, *, threads: int = 1, batch: int | None = None) -> None:
         self.model = OnnxModel(path, threads=threads, batch=batch)
         specs = (*self.model.inputs, *self.model.outputs)
-        sizes = [spec.size for spec in specs if isinstance(spec, ScalarSpec)]
+        vectors = [spec for spec in specs if isinstance(spec, ScalarSpec)]
+        sizes = [spec.size for spec in vectors]
         if "law" not in self.model.metadata or len(specs) != 3 or len(sizes) != 3 or sizes[2] != sizes[0] * sizes[1]:
             raise ContractError(f"{path} holds no constitutive law: write it with export.law_to_onnx")
-        self._strain, self._stress, self._tangent = specs
+        self.strain, self.stress, self._tangent = vectors
 
     def __call__(self, strain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Stress (points, m) and tangent (points, m, n) of strains (points, n).
@@ -40,6 +43,6 @@ class OnnxLaw:
             ContractError: The strains have another number of components.
             ConvergenceError: The law returned NaN or infinity.
         """
-        found = self.model({self._strain.name: strain})
-        shape = (-1, self._stress.shape[0], self._strain.shape[0])
-        return found[self._stress.name], found[self._tangent.name].reshape(shape)
+        found = self.model({self.strain.name: strain})
+        tangent = found[self._tangent.name].reshape(-1, self.stress.size, self.strain.size)
+        return found[self.stress.name], tangent

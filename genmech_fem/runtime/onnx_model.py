@@ -132,7 +132,7 @@ class OnnxModel:
         total = len(next(iter(feeds.values())))
         size = self._batch or max(1, CACHE // max(1, self._activations))
         found = concatenate(session(take(feeds, slice(k, k + size))) for k in range(0, max(total, 1), size))
-        outputs = {name: array.astype(np.float64) for name, array in found.items()}
+        outputs = {name: array.astype(np.float64, copy=False) for name, array in found.items()}
         broken = [name for name, array in outputs.items() if not np.isfinite(array).all()]
         if broken:
             raise ConvergenceError(f"{self.path} returned NaN or infinity in {broken}: the inputs are out of its range")

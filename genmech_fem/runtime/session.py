@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from genmech_fem.errors import ContractError
+from genmech_fem.errors import ContractError, one_line
 from genmech_fem.runtime.untrusted import LARGEST, check_model
 from genmech_fem.runtime.wire import RefusedError, WireError
 
@@ -67,23 +67,11 @@ class Session:
 
     def __init__(self, data: bytes, path: Path, *, threads: int = 1, limit: int = LARGEST) -> None:
         self.path = path
-        try:
-            check_model(data, limit)
-        except WireError as error:
-            raise ContractError(f"{path} is not a readable ONNX file: {error}") from error
-        except RefusedError as error:
-            raise ContractError(f"{path} is refused: {error}") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_mem_pattern = False  # patterns reserve memory for every batch size that has come
-        options.log_severity_level = 4
+        _refuse_unsafe(data, path, limit)
         offered = onnxruntime.get_available_providers()
+        providers = [name for name in PROVIDERS if name in offered]
         try:
-            self._session = onnxruntime.InferenceSession(
-                data, options, providers=[name for name in PROVIDERS if name in offered]
-            )
+            self._session = onnxruntime.InferenceSession(data, _options(threads), providers=providers)
             self.inputs = {node.name: node.type for node in self._session.get_inputs()}
             self.outputs = [node.name for node in self._session.get_outputs()]
             self.properties: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -91,7 +79,7 @@ class Session:
             missing = MISSING.search(str(error))
             if missing:
                 raise MissingKernelError(path, *missing.groups()) from error
-            raise ContractError(f"{path} is not a readable ONNX file: {_line(error)}") from error
+            raise ContractError(f"{path} is not a readable ONNX file: {one_line(error, 300)}") from error
         self._quiet = onnxruntime.RunOptions()
         self._quiet.log_severity_level = 4
         self._bound = self._session.get_providers()[0] != PROVIDERS[-1]
@@ -112,7 +100,7 @@ class Session:
             return dict(zip(self.outputs, found, strict=True))
         except Exception as error:  # ONNX Runtime has no common base class
             shapes = {name: array.shape for name, array in arrays.items()}
-            raise ContractError(f"{self.path} cannot be evaluated for arrays {shapes}: {_line(error)}") from error
+            raise ContractError(f"{self.path} cannot be evaluated for arrays {shapes}: {one_line(error, 300)}") from error
 
     def _run_bound(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Outputs that stay on the GPU until all are there; on the CPU it would cost more than it saves."""
@@ -125,12 +113,27 @@ class Session:
         return binding.copy_outputs_to_cpu()
 
 
+def _refuse_unsafe(data: bytes, path: Path, limit: int) -> None:
+    try:
+        check_model(data, limit)
+    except WireError as error:
+        raise ContractError(f"{path} is not a readable ONNX file: {error}") from error
+    except RefusedError as error:
+        raise ContractError(f"{path} is refused: {error}") from error
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # patterns reserve memory for every batch size that has come
+    options.log_severity_level = 4
+    return options
+
+
 def _return_memory() -> None:
     """Give freed memory back to the system: parsing a file leaves several times its size behind."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library
     if trim is not None:
         trim(0)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genmech_fem.training.fit import Progress
+    from genmech_fem.training.run import Progress
 
 
 class Log:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from genmech_fem import __version__, plugins
-from genmech_fem.errors import ContractError
+from genmech_fem.errors import ContractError, one_line
 from genmech_fem.training.trainable import Trainable
 from genmech_fem.training.weights import load_weights, save_weights
 
@@ -53,9 +53,8 @@ def load_model(path: Path | str, *, network: nn.Module | None = None) -> tuple[T
         )
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        line = " ".join(str(error).split())
         raise ContractError(
-            f"{path}: its weights do not fit {name} as built from its arguments ({line[:300]}): use the version "
+            f"{path}: its weights do not fit {name} as built from its arguments ({one_line(error, 300)}): use the version "
             f"{about.get('version')} that wrote it, and give the foreign network if it had one"
         ) from error
     return model.eval(), dict(about.get("notes", {}))

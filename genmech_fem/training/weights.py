@@ -4,15 +4,16 @@ Nothing is ever unpickled, so a foreign file cannot run code.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from genmech_fem.drafts import draft
 from genmech_fem.errors import ContractError
 
 KEY = "genmech_fem"
@@ -50,15 +51,24 @@ def load_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, config: Mapping[str, Any]) -> None:
-    """Write tensors and `config` under a passing name, then rename: never half a file."""
+    """Write tensors and `config`, which has to be JSON data, as a file that is whole or not there.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    plain = {name: _copy(tensor) for name, tensor in tensors.items()}
     try:
-        plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, partial, {KEY: json.dumps(config)})
-        partial.replace(path)
+        with draft(path) as part:
+            part.touch()
+            mode = part.stat().st_mode  # as of any new file; safetensors lets the owner alone read its own
+            save_file(plain, part, {KEY: json.dumps(config)})
+            part.chmod(mode)
     except SafetensorError as error:
         raise OSError(f"{path}: cannot be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """The tensor on the CPU in memory of its own, which safetensors asks for."""
+    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)

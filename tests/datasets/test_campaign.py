@@ -8,7 +8,7 @@ from campaigns import CLOUD, SMALL, X, draw, fingerprint, first_entries, model, 
 from fem_campaigns import FIBRES, PIXELS
 
 from genmech_fem.datasets import Campaign, Store, generate, split
-from genmech_fem.errors import ContractError, DatasetError
+from genmech_fem.errors import ContractError, ConvergenceError, DatasetError
 from genmech_fem.fields import ScalarSpec
 from genmech_fem.microstructure import PeriodicFibres
 
@@ -78,6 +78,22 @@ def test_the_last_warning_is_the_log_line_of_a_failure(tmp_path):
     with np.errstate(all="ignore"):
         (failure,) = generate(Campaign(model(warned), draw, 1), tmp_path).failures.values()
     assert (failure.kind, failure.log) == ("not finite", "solver: residual 0.5")
+
+
+def test_a_failure_names_the_line_of_its_cause_not_that_of_what_wraps_it(tmp_path):
+    def solve(inputs):
+        raise ConvergenceError("no convergence after 7 steps")
+
+    def wrapped(inputs):
+        try:
+            return solve(inputs)
+        except ConvergenceError as error:
+            raise ConvergenceError(f"sample 0: {error}") from error
+
+    (failure,) = generate(Campaign(model(wrapped), draw, 1), tmp_path).failures.values()
+    line = solve.__code__.co_firstlineno + 1
+    assert (failure.kind, failure.message) == ("diverged", "sample 0: no convergence after 7 steps")
+    assert failure.log == f"test_campaign.py:{line} solve"
 
 
 def test_failed_samples_are_tried_again_on_request_only(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from genmech_fem.geometry import mesh_specs
 pytest.importorskip("h5py")
 pytest.importorskip("pyvista")
 
-from genmech_fem.datasets import vtkhdf
+from genmech_fem.datasets import moments
 from genmech_fem.datasets.vtkhdf import write_vtkhdf
 
 READER = """
@@ -204,7 +204,7 @@ def test_a_set_with_several_places_gets_a_file_for_each(tmp_path):
 def test_the_set_is_read_in_batches(tmp_path, monkeypatch):
     store = make_store(tmp_path / "set", (FieldSpec("u", Grid((3, 2), (0, 0), (1, 1))),))
     whole = [path.read_bytes() for path in write_vtkhdf(store, tmp_path / "whole")]
-    monkeypatch.setattr(vtkhdf, "BATCH_BYTES", 1)
+    monkeypatch.setattr(moments, "BATCH_BYTES", 1)
     sizes, batches = [], Store.batches
     monkeypatch.setattr(Store, "batches", lambda store, size, *a: sizes.append(size) or batches(store, size, *a))
     assert [path.read_bytes() for path in write_vtkhdf(store, tmp_path / "single")] == whole
@@ -240,7 +240,7 @@ def test_what_vtk_cannot_show_is_refused(tmp_path, specs, message):
 
 def test_unknown_names_and_samples_are_refused(tmp_path):
     store = make_store(tmp_path / "set", (FieldSpec("u", Grid((3, 2), (0, 0), (1, 1))),))
-    with pytest.raises(DatasetError, match=r"names among \['u'\], got \['v'\]"):
+    with pytest.raises(DatasetError, match=r"names of arrays among \['u'\], got \['v'\]"):
         write_vtkhdf(store, tmp_path / "out", names=["v"])
     with pytest.raises(DatasetError, match="sample 5 is not among"):
         write_vtkhdf(store, tmp_path / "out", [5])

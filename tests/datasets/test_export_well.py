@@ -13,7 +13,7 @@ from genmech_fem.fields import FieldSpec, Grid, Points, ScalarSpec
 
 h5py = pytest.importorskip("h5py")
 
-from genmech_fem.datasets import well  # noqa: E402
+from genmech_fem.datasets import moments  # noqa: E402
 from genmech_fem.datasets.well import write_well  # noqa: E402
 
 PLANE = Grid((5, 3), (0.0, -1.0), (2.0, 1.0))
@@ -170,7 +170,7 @@ def test_sides_may_differ_and_paths_be_relative(tmp_path, monkeypatch):
 def test_the_set_is_read_in_batches(tmp_path, monkeypatch):
     store = make_store(tmp_path / "set")
     (whole,) = write_well(store, tmp_path / "whole", boundary="OPEN", histories=HISTORIES)
-    monkeypatch.setattr(well, "BATCH_BYTES", 1)
+    monkeypatch.setattr(moments, "BATCH_BYTES", 1)
     sizes, read = [], Store.batches
     monkeypatch.setattr(Store, "batches", lambda store, size, *a: sizes.append(size) or read(store, size, *a))
     (single,) = write_well(store, tmp_path / "single", boundary="OPEN", histories=HISTORIES)

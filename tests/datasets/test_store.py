@@ -14,7 +14,7 @@ import pytest
 from campaigns import CLOUD, SMALL, X, fingerprint
 from fem_campaigns import FIBRES
 
-from genmech_fem.datasets import Store, generate, store
+from genmech_fem.datasets import Store, generate, writer
 from genmech_fem.datasets.blocks import Block
 from genmech_fem.errors import ContractError, DatasetError
 from genmech_fem.fields import FieldSpec, Points
@@ -60,8 +60,8 @@ generate(replace(FIBRES, size=100_000), {str(tmp_path / "store")!r}, engine={eng
 def test_kills_at_random_moments_leave_a_store_that_reads_and_loses_nothing(tmp_path, monkeypatch):
     """Shards are so small here that many kills fall into the making of one."""
     code = f"""
-import genmech_fem.datasets.store as store
-store.SHARD_SAMPLES = 3
+import genmech_fem.datasets.writer as writer
+writer.SHARD_SAMPLES = 3
 print("ready", flush=True)
 generate(replace(SMALL, size=100_000), {str(tmp_path)!r})
 """
@@ -102,12 +102,12 @@ def test_samples_computed_twice_are_there_once(tmp_path):
 
 def test_two_writers_of_one_part_are_told_so(tmp_path, monkeypatch):
     found = Store.create(tmp_path, SMALL.specs, {})
-    first = store.Writer(found, "part-0-of-1")
-    code = f"from genmech_fem.datasets.store import Writer; Writer(Store.open({str(tmp_path)!r}), 'part-0-of-1')"
+    first = writer.Writer(found, "part-0-of-1")
+    code = f"from genmech_fem.datasets.writer import Writer; Writer(Store.open({str(tmp_path)!r}), 'part-0-of-1')"
     with start(code, stderr=subprocess.PIPE) as child:
         assert "another process is writing part-0-of-1" in child.communicate(timeout=60)[1]
     first.close()
-    store.Writer(found, "part-0-of-1").close()
+    writer.Writer(found, "part-0-of-1").close()
 
 
 def can_mount(folder):
@@ -224,7 +224,7 @@ def test_an_empty_store_and_unknown_samples_or_names_are_refused(tmp_path):
 
 
 def test_samples_come_in_the_order_asked_for_also_across_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "SHARD_SAMPLES", 7)
+    monkeypatch.setattr(writer, "SHARD_SAMPLES", 7)
     generate(CLOUD, tmp_path)
     found = Store.open(tmp_path)
     assert len(found.files()) == 2
@@ -260,7 +260,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_shards_are_closed_by_number_and_by_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "SHARD_BYTES", 2000)
+    monkeypatch.setattr(writer, "SHARD_BYTES", 2000)
     generate(replace(SMALL, size=100), tmp_path)
     found = Store.open(tmp_path)
     assert len(found.files()) > 10

@@ -42,7 +42,7 @@ DATA = {
     "class": torch.arange(12) % 3,
     "field": torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(2)),
     "source": torch.randn(12, 5, 2, generator=torch.Generator().manual_seed(3)),
-    "vector": torch.randn(12, 3, generator=torch.Generator().manual_seed(4)),
+    "vector": torch.randn(12, 2, generator=torch.Generator().manual_seed(4)),
     "tokens": torch.arange(48).reshape(12, 4) % 5,
     "frames": torch.rand(12, 3, 1, 4, 4, generator=torch.Generator().manual_seed(5)),
     "fine": torch.rand(12, 3, 1, 8, 8, generator=torch.Generator().manual_seed(6)),
@@ -75,7 +75,7 @@ def trained(model, **data):
 
 
 def tokenizer():
-    return trained(Tokenizer(SHAPE, (5, 3), network=Architecture((8, 8))), x=DATA["x"])
+    return trained(Tokenizer(SHAPE, (5, 3), network=Architecture((8, 8, 8))), x=DATA["x"])
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,6 @@ LATENT = {
 PATH = {
     "decoder": lambda m, a, c: m.decode(a["noise"], condition=c),
     "encoder": lambda m, a, c: m.encode(a["phase"], condition=c),
-    "sampler": lambda m, a, c: m.decode(a["noise"], condition=c),
 }
 
 
@@ -131,13 +130,13 @@ CASES = {
     ),
     "normalizing_flow": Case(
         lambda: trained(
-            NormalizingFlow(3, ("scalars", 2), transforms=2, hidden=(8,), bins=4),
+            NormalizingFlow(2, ("scalars", 2), transforms=2, hidden=(8,), bins=4),
             x=DATA["vector"],
             condition=DATA["scalars"],
         ),
         "scalars",
         {"decoder": LATENT["decoder"], "encoder": lambda m, a, c: m.encode(a["design"], condition=c)},
-        ScalarSpec("design", 3),
+        ScalarSpec("design", 2),
     ),
     "tokenizer": Case(
         tokenizer,
@@ -148,7 +147,7 @@ CASES = {
         },
     ),
     "diffusion": Case(
-        lambda: diffusion(("ddim", 3), ("field", 1), prediction="eps", bounds=(0, 1)),
+        lambda: diffusion(("ddim", 2), ("field", 1), prediction="eps", bounds=(0, 1)),
         "field",
         {
             **PATH,
@@ -157,7 +156,7 @@ CASES = {
     ),
     "flow_matching": Case(
         lambda: trained(
-            FlowMatching(SHAPE, ("scalars", 2), network=TINY, sampler=("heun", 2)), **with_condition("scalars")
+            FlowMatching(SHAPE, ("scalars", 2), network=TINY, sampler=("heun", 1)), **with_condition("scalars")
         ),
         "scalars",
         {**PATH, "step": lambda m, a, c: m.velocity(a["x_t"], a["t"][:, 0], c)},
@@ -258,7 +257,9 @@ def test_every_family_and_every_part_is_tried():
     assert ours == {type(model) for model in made.values()}
     for name, model in made.items():
         if " " not in name:
-            assert set(CASES[name].parts) == set(parts_of(model)), name
+            parts = parts_of(model)
+            same = {"sampler"} if parts.get("sampler") is parts.get("decoder") else set()
+            assert set(CASES[name].parts) == set(parts) - same, name
 
 
 def test_the_sampler_with_fresh_noise_is_that_of_torch(tmp_path):
@@ -276,13 +277,13 @@ def test_the_sampler_with_fresh_noise_is_that_of_torch(tmp_path):
 
 def test_the_steps_of_a_sampler_share_its_weights(tmp_path):
     stored = {}
-    for steps in (1, 4):
+    for steps in (1, 3):
         model = diffusion(("ddim", steps))
         generator_to_onnx(model, tmp_path / f"{steps}.onnx", field=FIELD, part="sampler")
         graph = onnx.load(tmp_path / f"{steps}.onnx").graph
         stored[steps] = sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in graph.initializer)
     weights = 4 * sum(parameter.numel() for parameter in model.parameters())
-    assert weights <= stored[1] <= stored[4] < weights + 2000
+    assert weights <= stored[1] <= stored[3] < weights + 2000
 
 
 def test_uniform_numbers_draw_tokens_in_their_shares():

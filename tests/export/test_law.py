@@ -8,7 +8,7 @@ from torch import nn
 from genmech_fem.errors import ContractError
 from genmech_fem.export import law_to_onnx
 from genmech_fem.fields import ScalarSpec
-from genmech_fem.runtime import OnnxLaw, OnnxModel
+from genmech_fem.runtime import Domain, OnnxLaw, OnnxModel, Passport
 
 STRAIN, STRESS = ScalarSpec("strain", 3), ScalarSpec("stress", 3, "MPa")
 F, P = ScalarSpec("F", 4), ScalarSpec("P", 4, "MPa")
@@ -43,8 +43,13 @@ def neo_hookean(F):
 
 
 def test_a_neo_hookean_energy_gives_the_closed_stress_and_tangent(tmp_path):
-    report = law_to_onnx(neo_hookean, tmp_path / "n.onnx", {"F": gradients(3)}, strain=F, stress=P, energy=True)
+    passport = Passport(domain={"F": Domain.of(gradients(50), F)}, seeds=(7,))
+    report = law_to_onnx(
+        neo_hookean, tmp_path / "n.onnx", {"F": gradients(3)}, strain=F, stress=P, energy=True, passport=passport
+    )
     assert report.worst <= 1e-12
+    opened = OnnxLaw(tmp_path / "n.onnx")
+    assert (opened.strain, opened.stress, opened.model.passport) == (F, P, passport)
     asked = gradients(200)
     stress, tangent = OnnxLaw(tmp_path / "n.onnx")(asked)
     J = asked[:, 0] * asked[:, 3] - asked[:, 1] * asked[:, 2]
@@ -90,7 +95,7 @@ def test_an_operator_that_runs_in_float32_alone_is_named_with_its_type(tmp_path)
 
 
 def test_laws_that_do_not_fit_are_refused(tmp_path, onnx_file):
-    with pytest.raises(ContractError, match="at least 3 strains"):
+    with pytest.raises(ContractError, match="at least 3 samples to compare on, got 2"):
         law_to_onnx(lambda e: e, tmp_path / "x.onnx", {"strain": strains(2)}, strain=STRAIN, stress=STRESS)
     with pytest.raises(ContractError, match="as many stresses, not 4"):
         law_to_onnx(neo_hookean, tmp_path / "x.onnx", {"strain": strains(3)}, strain=STRAIN, stress=P, energy=True)

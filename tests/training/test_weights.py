@@ -19,6 +19,8 @@ def test_round_trip_and_no_litter(tmp_path):
     config, tensors = load_weights(path)
     assert config == {"widths": [8, 16], "name": "Ü"}
     assert all(torch.equal(tensors[name], tensor) for name, tensor in model.state_dict().items())
+    (fresh := tmp_path / "fresh").touch()
+    assert path.stat().st_mode == fresh.stat().st_mode  # others may read it where they may read any new file
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -1,4 +1,4 @@
-"""What a file is compared with before it appears."""
+"""Comparison of a file with torch before it appears."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,13 +7,26 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from genmech_fem.errors import ContractError
+from genmech_fem.errors import ContractError, one_line
 from genmech_fem.export.layout import Case
-from genmech_fem.fields import take
+from genmech_fem.fields import Arrays, Spec, check, take
 from genmech_fem.runtime import OnnxModel
 from genmech_fem.runtime.session import MissingKernelError, Session
 
 BATCHES = (1, 3)
+
+
+def comparable(samples: Arrays, specs: tuple[Spec, ...], caller: str) -> dict[str, np.ndarray]:
+    """The samples (batch, *spec.shape), if there are as many as the largest batch of a comparison.
+
+    Raises:
+        ContractError: There are fewer, or they do not match the specs.
+    """
+    arrays = check(samples, specs)
+    count = min(len(array) for array in arrays.values())
+    if count < max(BATCHES):
+        raise ContractError(f"{caller}: expected at least {max(BATCHES)} samples to compare on, got {count}")
+    return arrays
 
 
 def sha256(path: Path) -> str:
@@ -30,7 +43,7 @@ def checked(draft: Path, proto: onnx.ModelProto) -> Session:
     try:
         onnx.checker.check_model(str(draft))
     except onnx.checker.ValidationError as error:
-        raise ContractError(f"{draft.name}: {' '.join(str(error).split())[:300]}") from error
+        raise ContractError(f"{draft.name}: {one_line(error, 300)}") from error
     try:
         return Session(draft.read_bytes(), draft)
     except MissingKernelError as error:
@@ -64,7 +77,7 @@ def model_differences(draft: Path, case: Case, *, gradients: bool) -> dict[str, 
         try:
             expected = model(inputs)
         except RuntimeError as error:
-            raise ContractError(f"the model does not work for {name}: {' '.join(str(error).split())[:200]}") from error
+            raise ContractError(f"the model does not work for {name}: {one_line(error, 200)}") from error
         if gradients:
             generator = np.random.default_rng(0)
             weights = {k: v if v.dtype == bool else generator.standard_normal(v.shape) for k, v in expected.items()}
