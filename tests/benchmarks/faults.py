@@ -20,7 +20,7 @@ from typing import Any
 import reporting
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("kills", "disks", "damage", "malice", "bad_numbers", "fuzzing", "endurance")
+MODULES = ("kills", "disks", "damage", "malice", "bad_numbers", "fuzzing", "endurance", "commands")
 
 
 def brought_about(module: str, quick: bool) -> Iterator[dict[str, Any]]:
@@ -28,6 +28,7 @@ def brought_about(module: str, quick: bool) -> Iterator[dict[str, Any]]:
     sys.path.insert(0, str(ROOT / "tests" / "faults"))
     import genmech_fem.problems  # noqa: F401  isort: skip
 
+    import commands
     import endurance
     import faults
     import fuzzing
@@ -36,6 +37,7 @@ def brought_about(module: str, quick: bool) -> Iterator[dict[str, Any]]:
     importlib.import_module(module)
     if not quick:
         kills.KILLS, fuzzing.INPUTS, endurance.SOLVES, endurance.MESHES = 8, 10_000, 1000, 100
+        commands.POINTS, commands.ALONE = 3, True
     for name, fault in faults.FAULTS.items():
         if fault_module(fault) != module:
             continue

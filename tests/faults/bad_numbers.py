@@ -36,7 +36,7 @@ def inputs(folder: Path) -> Outcome:
     image = np.zeros((1, 8, 8))
     good = image.copy()
     image[0, 2, 2] = NAN
-    jobs.export(folder)
+    jobs.exported(folder)
     model = jobs.OnnxModel(folder / "model.onnx")
     solver = pixel_stiffness(8)
     return all_of(

@@ -80,7 +80,7 @@ def foreign_checkpoint(folder: Path) -> Outcome:
 @fault("corrupted ONNX file")
 def onnx_file(folder: Path) -> Outcome:
     """It is named, or a flipped weight is found by the passport's hash where one is asked for."""
-    jobs.export(folder)
+    jobs.exported(folder)
     return each(folder / "model.onnx", lambda: jobs.result("export", folder), ("cut", "empty", "noise"))
 
 

@@ -68,7 +68,7 @@ def on_a_full_disk(name: str, folder: Path) -> Outcome:
     """Work runs out of space: that is said, and what was written before is whole."""
     with disk(folder / "disk") as place:
         if name in {"export", "a mesh"}:
-            (jobs.export if name == "export" else small_mesh)(place)
+            (jobs.exported if name == "export" else small_mesh)(place)
         fill(place, SPARE[name])
         outcome = refused(partial(JOBS[name], place), WORDS.get(name, "No space left"))
         parts = [file.name for file in place.rglob("*") if ".part" in file.name or file.name.startswith(".")]

@@ -57,7 +57,7 @@ def meshes(folder: Path) -> Outcome:
 @fault("leaks over many ONNX sessions")
 def sessions(folder: Path) -> Outcome:
     """A file that is opened and asked again and again."""
-    jobs.export(folder)
+    jobs.exported(folder)
     memory, files = growth(lambda: jobs.result("export", folder), SOLVES)
     return Outcome(memory < 30 and files <= 0, note=f"{SOLVES} sessions: {memory:+.1f} MiB, {files:+d} files")
 

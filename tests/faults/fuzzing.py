@@ -21,7 +21,7 @@ SUFFIXES = (".msh", ".vtu", ".xdmf", ".vtk")
 
 def seeds(folder: Path) -> dict[Path, Callable[[Path], object]]:
     """A whole file for each reader."""
-    jobs.export(folder)
+    jobs.exported(folder)
     for _ in jobs.fit(
         jobs.network(), jobs.PARABOLA, jobs.Recipe(steps=1), checkpoint=folder / "checkpoint.safetensors"
     ):

@@ -28,7 +28,7 @@ class Bomb:
 
 def exported(folder: Path) -> onnx.ModelProto:
     """A good file."""
-    jobs.export(folder)
+    jobs.exported(folder)
     return onnx.load(folder / "model.onnx")
 
 

@@ -8,6 +8,7 @@ import pytest
 import genmech_fem.problems  # noqa: F401  isort: skip
 
 import bad_numbers  # noqa: F401
+import commands
 import damage  # noqa: F401
 import disks  # noqa: F401
 import endurance  # noqa: F401
@@ -19,8 +20,14 @@ from faults import FAULTS
 kills.KILLS = 1
 
 
+QUICK = {f"{what} genmech generate, serial" for what in ("kill -9 of", "Ctrl-C in")} | {
+    "kill -9 of genmech design structure"
+}
+"""Of the commands; that of the jobs below which they do themselves is slow."""
 SLOW = {
-    "kill -9 during export",
+    *({f"{what} genmech {name}" for what in ("kill -9 of", "Ctrl-C in") for name in commands.COMMANDS} - QUICK),
+    *(f"file size limit for genmech {name}" for name in ("train", "export")),
+    *(f"kill -9 during {job}" for job in ("campaign", "export", "design")),
     "everything twice in one process",
     "a campaign under mpiexec -n 2",
     "more threads than cores",
