@@ -4,12 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 from torch import nn
 
-from genmech_fem.drafts import draft_folder
 from genmech_fem.export import ExportReport, law_to_onnx
-from genmech_fem.export.graphs import describe
 from genmech_fem.fields import ScalarSpec
 from genmech_fem.runtime import Passport
 from genmech_fem.runtime.domain import Domain
@@ -38,14 +35,6 @@ def energy_to_onnx(
         ContractError: See `genmech_fem.export.law_to_onnx`.
         OSError: The file cannot be written.
     """
-    path = Path(path)
-    domain = {strain.name: Domain.of(strains, strain)}
-    about = replace(passport or Passport(), domain=domain).to_json()
-    with draft_folder(path) as folder:
-        given = {strain.name: strains}
-        report = law_to_onnx(model, folder / path.name, given, strain=strain, stress=stress, energy=True)
-        proto = onnx.load(report.path)
-        describe(proto, {**report.metadata, "passport": about})
-        onnx.save(proto, report.path)
-        report.path.replace(path)
-    return replace(report, path=path, size=path.stat().st_size, metadata={**report.metadata, "passport": about})
+    about = replace(passport or Passport(), domain={strain.name: Domain.of(strains, strain)})
+    given = {strain.name: strains}
+    return law_to_onnx(model, path, given, strain=strain, stress=stress, energy=True, passport=about)

@@ -77,9 +77,6 @@ def as_point_law(law: PointLaw | OnnxLaw) -> PointLaw:
     """The law of an opened file under the signature of all others."""
     if isinstance(law, PointLaw):
         return law
-    strain, stress = law.model.inputs[0], law.model.outputs[0]
-    if not isinstance(strain, ScalarSpec) or not isinstance(stress, ScalarSpec):
-        raise ContractError(f"{law.model.path} holds no constitutive law: write it with export.law_to_onnx")
     passport = law.model.passport
-    domain = passport.domain.get(strain.name) if passport else None
-    return PointLaw(law, strain, stress, domain, str(law.model.path))
+    domain = passport.domain.get(law.strain.name) if passport else None
+    return PointLaw(law, law.strain, law.stress, domain, str(law.model.path))
