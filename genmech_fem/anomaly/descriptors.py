@@ -8,6 +8,7 @@ from torch import Tensor
 
 from genmech_fem.anomaly.detector import Detector
 from genmech_fem.anomaly.distances import MahalanobisDistance
+from genmech_fem.nn.fourier import turned, waves
 
 LEAST = 1e-12
 
@@ -74,24 +75,14 @@ def correlation(x: Tensor) -> Tensor:
 
     By Fourier sums as products with matrices, which ONNX Runtime knows.
     """
-    real, imaginary = x, torch.zeros_like(x)
-    for axis in range(2, x.ndim):
-        real, imaginary = _fourier(real, imaginary, axis, -1.0)
-    real = (real.square() + imaginary.square()) / math.prod(x.shape[2:]) ** 2
-    imaginary = torch.zeros_like(x)
-    for axis in range(2, x.ndim):
-        real, imaginary = _fourier(real, imaginary, axis, 1.0)
+    nothing, along = torch.zeros_like(x), [waves(points, 0, points, x) for points in x.shape[2:]]
+    real, imaginary = x, nothing
+    for axis, (cos, sin) in enumerate(along, 2):
+        real, imaginary = turned(real, imaginary, cos, -sin, axis)
+    real, imaginary = (real.square() + imaginary.square()) / math.prod(x.shape[2:]) ** 2, nothing
+    for axis, (cos, sin) in enumerate(along, 2):
+        real, imaginary = turned(real, imaginary, cos, sin, axis)
     return (real.flatten(2) @ _shells(x.shape[2:]).to(x)).flatten(1)
-
-
-def _fourier(real: Tensor, imaginary: Tensor, axis: int, sign: float) -> tuple[Tensor, Tensor]:
-    """Sum of values times exp(sign 2 pi i j k / n) along an axis."""
-    n = real.shape[axis]
-    number = torch.arange(n)
-    angle = (2 * math.pi / n) * (number[:, None] * number % n)
-    cosine, sine = (values.to(real) for values in (angle.cos(), sign * angle.sin()))
-    a, b = real.movedim(axis, -1), imaginary.movedim(axis, -1)
-    return (a @ cosine - b @ sine).movedim(-1, axis), (a @ sine + b @ cosine).movedim(-1, axis)
 
 
 def _shells(grid: Sequence[int]) -> Tensor:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from genmech_fem.generative.model import check_samples
+
 BATCH = 32  # samples evaluated at a time
 SLACK = 1e-4  # by which a threshold lies above a score of the calibration, for rounding of other runtimes
 
@@ -164,8 +166,7 @@ class Detector(nn.Module, ABC):
 
 def check_finite_samples(x: Tensor, shape: Sequence[int], name: str) -> None:
     """Raise a ValueError unless x (n, *shape) are finite samples."""
-    if tuple(x.shape[1:]) != tuple(shape):
-        raise ValueError(f"{name}: expected samples of shape (n, {', '.join(map(str, shape))}), got {tuple(x.shape)}")
+    check_samples(x, shape, name)
     wrong = (~x.flatten(1).isfinite().all(1)).nonzero().flatten().tolist()
     if wrong:
         raise ValueError(f"{name}: expected finite samples, got NaN or infinity in {wrong[:10]}")

@@ -4,6 +4,7 @@ Roth et al., PatchCore (2022), doi:10.1109/CVPR52688.2022.01392. The memory is t
 algorithm: Gonzalez (1985), doi:10.1016/0304-3975(85)90224-5.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -99,9 +100,10 @@ def thinned(points: Tensor, count: int) -> Tensor:
     """Some of points (n, size), up to `count`, each the one farthest from those before it."""
     if len(points) <= count:
         return points
-    chosen = [0]
-    nearest = (points - points[0]).square().sum(1)
+    chosen, nearest = [0], points.new_full((len(points),), math.inf)
+    apart = torch.empty_like(points)  # kept: new memory for each distance costs more than the arithmetic
     while len(chosen) < count:
+        torch.sub(points, points[chosen[-1]], out=apart)
+        nearest = torch.minimum(nearest, apart.square_().sum(1))
         chosen.append(int(nearest.argmax()))
-        nearest = torch.minimum(nearest, (points - points[chosen[-1]]).square().sum(1))
     return points[chosen]

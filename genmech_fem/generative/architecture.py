@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from genmech_fem.nn import Decoder, Encoder, PaddingMode
+from genmech_fem.nn import Decoder, Encoder, PaddingMode, UNet
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,18 @@ class Architecture:
     def decoder(self, features: int, shape: Sequence[int], *, condition_features: int = 0) -> Decoder:
         """Vectors to fields of this shape (channels, *grid)."""
         return Decoder(features, shape, condition_features=condition_features, **self._sizes())
+
+    def unet(self, channels_in: int, shape: Sequence[int], *, condition_features: int = 0) -> UNet:
+        """Fields of so many channels to fields of this shape (channels, *grid)."""
+        return UNet(
+            channels_in,
+            shape[0],
+            channels=self.widths,
+            condition_features=condition_features,
+            patch=self.patch,
+            padding_mode=self.padding_mode,
+            dimension=len(shape) - 1,
+        )
 
     def _sizes(self) -> dict[str, Any]:
         return {"widths": self.widths, "patch": self.patch, "padding_mode": self.padding_mode}

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.condition import Conditioning
+from genmech_fem.generative.gaussians import normal, normal_like
 from genmech_fem.generative.model import LatentModel, check_samples
-from genmech_fem.generative.samplers import normal_like
 from genmech_fem.training import Batch, Normalizer
 
 
@@ -114,5 +114,5 @@ class Autoencoder(LatentModel):
         """
         if not self.latent_factor.isfinite().all():
             raise ValueError("Autoencoder.sample: expected a fitted prior: call fit_prior(x) after the training")
-        white = torch.randn((n, self.latent), generator=generator, device=generator.device)
+        white = normal((n, self.latent), generator)
         return self.decode(self.latent_mean + white @ self.latent_factor.T, condition=condition)

@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+import genmech_fem
 from genmech_fem.training import Normalizer
 
 type Kind = Literal["scalars", "class", "field"]
@@ -14,6 +16,7 @@ type Condition = tuple[Kind, int]
 """Kind and size: ``("scalars", 6)`` numbers, ``("class", 4)`` classes, ``("field", 1)`` channels on the grid."""
 
 KINDS = ("scalars", "class", "field")
+INSIDE = tuple(str(Path(file).parent) for file in (genmech_fem.__file__, torch.__file__))  # not the caller's code
 SLACK = 0.02  # of the training range, by which a condition may lie outside of it without a warning
 
 
@@ -111,6 +114,10 @@ class Conditioning(nn.Module):
         self._warn_outside(condition)
         return condition
 
+    def given(self, condition: Tensor | None, n: int, *, optional: bool = False) -> Tensor | None:
+        """What networks get as the condition of n samples: it is checked, then encoded."""
+        return self.encode(self.check(condition, n, optional=optional))
+
     def encode(self, condition: Tensor | None) -> Tensor | None:
         """What networks get: normalised numbers (batch, size), one-hot classes, normalised fields, or None."""
         if condition is None:
@@ -153,5 +160,5 @@ class Conditioning(nn.Module):
             warnings.warn(
                 f"{self.model}: entry {entry} of the condition is outside its training range "
                 f"[{self.low[entry]:.4g}, {self.high[entry]:.4g}]: samples may not follow it",
-                stacklevel=4,
+                skip_file_prefixes=INSIDE,
             )

@@ -13,7 +13,6 @@ from genmech_fem.generative.adversarial import discriminator_loss, generator_los
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.condition import Conditioning
 from genmech_fem.generative.model import GenerativeModel, check_samples
-from genmech_fem.nn import UNet
 from genmech_fem.training import Batch, Normalizer
 
 DOMAINS = ("a", "b")
@@ -56,18 +55,8 @@ class CycleGAN(GenerativeModel):
         self.sizes = Architecture.of(network)
         self.conditioning = Conditioning(("field", self.shape[0]), "CycleGAN")
         self.scale = nn.ModuleDict({domain: Normalizer(self.shape[0]) for domain in DOMAINS})
-        self.translator = nn.ModuleDict({domain: self._translator() for domain in DOMAINS})
+        self.translator = nn.ModuleDict({domain: self.sizes.unet(self.shape[0], self.shape) for domain in DOMAINS})
         self.discriminator = nn.ModuleDict({domain: self.sizes.encoder(self.shape, 1) for domain in DOMAINS})
-
-    def _translator(self) -> UNet:
-        return UNet(
-            self.shape[0],
-            self.shape[0],
-            channels=self.sizes.widths,
-            patch=self.sizes.patch,
-            padding_mode=self.sizes.padding_mode,
-            dimension=len(self.shape) - 1,
-        )
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments as JSON data."""

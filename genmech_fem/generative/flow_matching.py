@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from genmech_fem.generative.architecture import Architecture
+from genmech_fem.generative.gaussians import normal_like
 from genmech_fem.generative.path_model import PathModel
-from genmech_fem.generative.samplers import normal_like
 
 
 class FlowMatching(PathModel):

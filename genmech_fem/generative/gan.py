@@ -20,8 +20,8 @@ from genmech_fem.generative.adversarial import (
 )
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.condition import Conditioning
+from genmech_fem.generative.gaussians import normal, normal_like
 from genmech_fem.generative.model import GenerativeModel, check_samples
-from genmech_fem.generative.samplers import normal_like
 from genmech_fem.training import Batch, Normalizer
 
 CRITIC_STEPS = 3
@@ -115,19 +115,17 @@ class GAN(GenerativeModel):
     def discriminate(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Score (batch,) of samples (batch, channels, *grid), high for those that look real."""
         check_samples(x, self.shape, "GAN")
-        given = self.conditioning.encode(self.conditioning.check(condition, x.shape[0]))
+        given = self.conditioning.given(condition, x.shape[0])
         return self.discriminator(self.data_scale.normalize(x), given).flatten()
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map latents (batch, latent) to samples (batch, channels, *grid)."""
-        return self._generate(z, self.conditioning.encode(self.conditioning.check(condition, z.shape[0])))
+        return self._generate(z, self.conditioning.given(condition, z.shape[0]))
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Tensor:
         """Draw standard normal latents and decode them to (n, channels, *grid)."""
-        return self.decode(
-            torch.randn((n, self.latent), generator=generator, device=generator.device), condition=condition
-        )
+        return self.decode(normal((n, self.latent), generator), condition=condition)
 
     def _generate(self, z: Tensor, given: Tensor | None) -> Tensor:
         return to_physical(self.generator(z, given), self.data_scale, self.bounds)

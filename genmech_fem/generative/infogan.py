@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from genmech_fem.generative.adversarial import discriminator_loss, generator_loss, to_physical
 from genmech_fem.generative.architecture import Architecture
+from genmech_fem.generative.gaussians import normal
 from genmech_fem.generative.model import GenerativeModel, check_samples
 from genmech_fem.training import Batch, Normalizer
 
@@ -108,8 +109,7 @@ class InfoGAN(GenerativeModel):
 
     def draw(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Latent vectors (n, latent + classes + values): normal noise, one-hot class, values uniform in [-1, 1]."""
-        device = generator.device
-        noise = torch.randn((n, self.latent), generator=generator, device=device)
+        device, noise = generator.device, normal((n, self.latent), generator)
         labels = torch.randint(self.classes, (n,), generator=generator, device=device)
         values = 2 * torch.rand((n, self.values), generator=generator, device=device) - 1
         return self.join(noise, labels, values)

@@ -4,12 +4,10 @@ Mixture priors for variational autoencoders: Dilokthanakul et al. (2016), doi:10
 Welling (2018), doi:10.48550/arXiv.1705.07120.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from genmech_fem.generative.samplers import normal_like
+from genmech_fem.generative.gaussians import normal_log_density, reparametrize
 
 
 class MixturePrior(nn.Module):
@@ -39,10 +37,4 @@ class MixturePrior(nn.Module):
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw z (n, latent)."""
         chosen = torch.multinomial(self.logits.softmax(0), n, replacement=True, generator=generator)
-        mean, log_variance = self.mean[chosen], self.log_variance[chosen]
-        return mean + (0.5 * log_variance).exp() * normal_like(mean, generator)
-
-
-def normal_log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Log-density (...) [nat] of z (..., latent) under independent normal distributions."""
-    return -0.5 * ((z - mean).square() / log_variance.exp() + log_variance + math.log(2 * math.pi)).sum(-1)
+        return reparametrize(self.mean[chosen], self.log_variance[chosen], generator)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genmech_fem.generative.architecture import Architecture
-from genmech_fem.nn import TimeEmbedding, UNet
+from genmech_fem.nn import TimeEmbedding
 
 
 class ConditionalNetwork(Protocol):
@@ -39,15 +39,7 @@ class TimedUNet(nn.Module):
         self.condition = (
             nn.Sequential(nn.Linear(features, hidden), nn.SiLU(), nn.Linear(hidden, hidden)) if features else None
         )
-        self.unet = UNet(
-            shape[0] + channels,
-            shape[0],
-            channels=sizes.widths,
-            condition_features=hidden,
-            patch=sizes.patch,
-            padding_mode=sizes.padding_mode,
-            dimension=len(shape) - 1,
-        )
+        self.unet = sizes.unet(shape[0] + channels, shape, condition_features=hidden)
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """See `ConditionalNetwork`."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genmech_fem.errors import MissingExtraError
 from genmech_fem.generative.condition import Conditioning
+from genmech_fem.generative.gaussians import normal
 from genmech_fem.generative.model import LatentModel, check_samples
 from genmech_fem.training import Batch, Normalizer
 
@@ -108,8 +109,7 @@ class NormalizingFlow(LatentModel):
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Tensor:
         """Draw n vectors (n, features) in physical units."""
-        z = torch.randn((n, self.features), generator=generator, device=generator.device)
-        return self.decode(z, condition=condition)
+        return self.decode(normal((n, self.features), generator), condition=condition)
 
     def _transform(self, condition: Tensor | None) -> Any:
         """From data to noise, under checked conditions."""

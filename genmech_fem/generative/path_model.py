@@ -1,13 +1,11 @@
 """Models that carry noise to data along a Gaussian path: what diffusion and flow matching have in common.
 
-Guidance without a classifier: Ho and Salimans (2022), doi:10.48550/arXiv.2207.12598. Inpainting: Lugmayr et al.,
-RePaint (2022), doi:10.1109/CVPR52688.2022.01117. Image to image: Meng et al., SDEdit (2022),
-doi:10.48550/arXiv.2108.01073.
+Guidance without a classifier: Ho and Salimans (2022), doi:10.48550/arXiv.2207.12598. Image to image: Meng et al.,
+SDEdit (2022), doi:10.48550/arXiv.2108.01073.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,13 +13,13 @@ from torch import Tensor, nn
 
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.condition import Conditioning
+from genmech_fem.generative.gaussians import normal, normal_like
 from genmech_fem.generative.model import LatentModel, check_samples
 from genmech_fem.generative.network import TimedUNet
 from genmech_fem.generative.paths import PATHS, PREDICTIONS, Prediction
-from genmech_fem.generative.samplers import ancestral_step, check_sampler, heun_step, normal_like, renoise
+from genmech_fem.generative.samplers import check_sampler
+from genmech_fem.generative.walk import Walk
 from genmech_fem.training import Batch, Normalizer
-
-type Project = Callable[[Tensor, Tensor], Tensor]
 
 
 class PathModel(LatentModel):
@@ -123,9 +121,8 @@ class PathModel(LatentModel):
         Raises:
             ValueError: The condition is missing, unwanted, or of another shape.
         """
-        c = self._condition(condition, n)
-        z = torch.randn((n, *self.shape), generator=generator, device=generator.device)
-        return self._physical(self._walk(z, c, generator=generator))
+        walk = self._walk(condition, n)
+        return self._physical(walk.draw(normal((n, *self.shape), generator), generator))
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
         """Carry noise (batch, channels, *grid) to samples without drawing more; differentiable.
@@ -139,21 +136,17 @@ class PathModel(LatentModel):
         Raises:
             ValueError: The condition is missing, unwanted, or of another shape, or so is the noise.
         """
-        c, (name, steps) = self._condition(condition, z.shape[0]), self.sampler
-        if noise is None:
-            return self._physical(self._walk(z, c))
-        if name != "ddpm" or noise.shape[1:] != (steps, *self.shape):
+        walk, (name, steps) = self._walk(condition, z.shape[0]), self.sampler
+        if noise is not None and (name != "ddpm" or noise.shape[1:] != (steps, *self.shape)):
             raise ValueError(
                 f"{type(self).__name__}.decode: expected noise (n, {steps}, {', '.join(map(str, self.shape))}) for the "
                 f"sampler 'ddpm' alone, got {tuple(noise.shape)} for {name!r}"
             )
-        times = torch.linspace(1.0, 0.0, steps + 1, dtype=z.dtype, device=z.device)
-        return self._physical(self._steps(z, c, times, noise.transpose(0, 1)))
+        return self._physical(walk.follow(z, noise=None if noise is None else noise.transpose(0, 1)))
 
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Carry samples (batch, channels, *grid) back to their noise."""
-        c = self._condition(condition, x.shape[0])
-        return self._walk(self.data_scale.normalize(x), c, start=0.0, stop=1.0)
+        return self._walk(condition, x.shape[0]).follow(self.data_scale.normalize(x), start=0.0, stop=1.0)
 
     @torch.no_grad()
     def inpaint(
@@ -180,8 +173,8 @@ class PathModel(LatentModel):
         def project(x: Tensor, s: Tensor) -> Tensor:
             return torch.where(mask, self.path.mix(goal, normal_like(x, generator), s.expand(n)), x)
 
-        z = normal_like(goal, generator)
-        x = self._walk(z, self._condition(condition, n), generator=generator, project=project, repeats=repeats)
+        z, walk = normal_like(goal, generator), self._walk(condition, n)
+        x = walk.draw(z, generator, project=project, repeats=repeats)
         return torch.where(mask, known, self._physical(x))
 
     @torch.no_grad()
@@ -201,11 +194,13 @@ class PathModel(LatentModel):
         """
         if not 0 < strength <= 1:
             raise ValueError(f"vary: expected a strength in (0, 1], got {strength}")
-        return self._renewed(x, normal_like(x, generator), strength, condition, generator)
+        x_t = self._noised(x, normal_like(x, generator), strength)
+        return self._physical(self._walk(condition, x.shape[0]).draw(x_t, generator, start=strength))
 
     def renew(self, x: Tensor, noise: Tensor, strength: float, *, condition: Tensor | None = None) -> Tensor:
         """As `vary`, with this noise (batch, channels, *grid), standard normal, and without drawing more."""
-        return self._renewed(x, noise, strength, condition)
+        x_t = self._noised(x, noise, strength)
+        return self._physical(self._walk(condition, x.shape[0]).follow(x_t, start=strength))
 
     def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Normalised data and noise (batch, channels, *grid) that the network sees in x_t at the times t (batch,).
@@ -223,19 +218,20 @@ class PathModel(LatentModel):
             return self.path.data_and_noise("x0", x_0, x_t, t)
         return x_0, eps
 
-    def _renewed(
-        self,
-        x: Tensor,
-        noise: Tensor,
-        strength: float,
-        condition: Tensor | None,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
+    def _walk(self, condition: Tensor | None, n: int) -> Walk:
+        """The way between noise and data under the condition of n samples."""
+        given = self.conditioning.given(condition, n, optional=self.drop > 0)
+        return Walk(
+            self.path,
+            self.sampler,
+            lambda x, t: self._velocity(x, t, given),
+            lambda x, t: self.denoise(x, t, given),
+        )
+
+    def _noised(self, x: Tensor, noise: Tensor, strength: float) -> Tensor:
+        """Normalised samples with noise up to the time `strength`."""
         x_0 = self.data_scale.normalize(x)
-        t = torch.full_like(x_0.flatten(1)[:, 0], strength)
-        x_t = self.path.mix(x_0, noise, t)
-        c = self._condition(condition, x.shape[0])
-        return self._physical(self._walk(x_t, c, start=strength, generator=generator))
+        return self.path.mix(x_0, noise, torch.full_like(x_0.flatten(1)[:, 0], strength))
 
     def _predict(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         predicted = self.network(x_t, t, condition)
@@ -243,49 +239,11 @@ class PathModel(LatentModel):
             return predicted
         return (1 + self.guidance) * predicted - self.guidance * self.network(x_t, t, None)
 
-    def _walk(
-        self,
-        x: Tensor,
-        condition: Tensor | None,
-        *,
-        start: float = 1.0,
-        stop: float = 0.0,
-        generator: torch.Generator | None = None,
-        project: Project | None = None,
-        repeats: int = 1,
-    ) -> Tensor:
-        count = max(1, round(self.sampler[1] * abs(stop - start)))
-        times = torch.linspace(start, stop, count + 1, dtype=x.dtype, device=x.device)
-        if generator is None:
-            return self._steps(x, condition, times)
-        for t, s in pairwise(times):
-            for again in reversed(range(repeats)):
-                y = self._step(x, condition, t, s, normal_like(x, generator) if self.sampler[0] == "ddpm" else None)
-                y = y if project is None else project(y, s)
-                if again:
-                    x = renoise(self.path, y, s, t, generator)
-            x = y
-        return x
-
-    def _steps(self, x: Tensor, condition: Tensor | None, times: Tensor, *noise: Tensor) -> Tensor:
-        """All steps from the first time to the last, with the noise (steps, batch, ...) of each if it is given."""
-        for row in zip(times[:-1], times[1:], *noise, strict=True):
-            x = self._step(x, condition, *row)
-        return x
-
-    def _step(self, x: Tensor, condition: Tensor | None, t: Tensor, s: Tensor, noise: Tensor | None = None) -> Tensor:
-        if self.sampler[0] == "heun":
-            return heun_step(lambda x, t: self._velocity(x, t, condition), x, t, s)
-        return ancestral_step(lambda x, t: self.denoise(x, t, condition), self.path, x, t, s, noise=noise)
-
     def _velocity(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         """dx/dt, from data to noise."""
         if self.prediction == "v":
             return self.path.speed * self._predict(x, t, condition)
         return self.path.speed * self.path.target("v", *self.denoise(x, t, condition), t)
-
-    def _condition(self, condition: Tensor | None, n: int) -> Tensor | None:
-        return self.conditioning.encode(self.conditioning.check(condition, n, optional=self.drop > 0))
 
     def _physical(self, x: Tensor) -> Tensor:
         values = self.data_scale.denormalize(x)

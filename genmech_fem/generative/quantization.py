@@ -141,8 +141,13 @@ class Tokenizer(Trainable):
         return self.quantizer.codes(self.tokens(x).flatten(1))
 
     def frozen(self) -> "Tokenizer":
-        """The tokenizer itself, no longer trained, for models over its tokens."""
+        """The tokenizer itself, kept from further training, for models over its tokens."""
         return self.requires_grad_(False)
+
+    def check_trained(self, model: str) -> None:
+        """Raise a ValueError, in the name of the model over its tokens, unless the tokenizer is trained."""
+        if not self.data_scale.fitted:
+            raise ValueError(f"{model}: expected a trained tokenizer, got one without normalisation: fit it first")
 
     @classmethod
     def of(cls, config: "Tokenizer | Mapping[str, Any]") -> "Tokenizer":

@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from genmech_fem.generative.gaussians import normal_like
 from genmech_fem.generative.paths import GaussianPath
 
 type Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -76,8 +77,3 @@ def renoise(path: GaussianPath, x: Tensor, s: Tensor, t: Tensor, generator: torc
     ratio = path.alpha(t) / path.alpha(s)
     added = (path.sigma(t) ** 2 - (ratio * path.sigma(s)) ** 2).clamp(min=0).sqrt()
     return ratio * x + added * normal_like(x, generator)
-
-
-def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal numbers of the shape, type and place of x."""
-    return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)

@@ -3,8 +3,7 @@
 Vaswani et al., Attention is all you need (2017), doi:10.48550/arXiv.1706.03762.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,12 +11,7 @@ from torch import Tensor, nn
 
 from genmech_fem.generative.model import GenerativeModel
 from genmech_fem.generative.quantization import Tokenizer
-from genmech_fem.generative.token_transformer import (
-    check_trained,
-    draw_tokens,
-    token_log_probabilities,
-    tokens_of,
-)
+from genmech_fem.generative.tokens import Logits, draw_tokens, token_log_probabilities, tokens_of
 from genmech_fem.nn.attention import Transformer, sinusoidal_positions
 from genmech_fem.training import Batch, Normalizer
 
@@ -84,7 +78,7 @@ class SequenceTransformer(GenerativeModel):
             ValueError: The tokenizer is untrained, or source or target do not fit.
         """
         if self.tokenizer is not None:
-            check_trained(self.tokenizer, "SequenceTransformer")
+            self.tokenizer.check_trained("SequenceTransformer")
         self._tokens(data["x"][:1])
         self._check(data["condition"], len(data["x"]))
         if not self.source_scale.fitted:
@@ -117,20 +111,12 @@ class SequenceTransformer(GenerativeModel):
         """
         if condition is not None and condition.ndim == 2:
             condition = condition.expand(n, -1, -1)
-        logits = self._given(self._check(condition, n))
-        tokens = draw_tokens(
-            lambda tokens: logits(tokens)[:, -1],
-            torch.empty(n, 0, dtype=torch.long, device=generator.device),
-            math.prod(self.grid),
-            generator=generator,
-            temperature=temperature,
-        )
-        return self._target(tokens)
+        logits, length = self._given(self._check(condition, n)), len(self.positions)
+        return self._target(draw_tokens(logits, n, length, generator=generator, temperature=temperature))
 
     def decode(self, uniform: Tensor, *, condition: Tensor) -> Tensor:
         """Targets of numbers (batch, tokens), uniform in [0, 1), each of which draws a token, as `sample` does."""
-        logits = self._given(self._check(condition, uniform.shape[0]))
-        return self._target(tokens_of(lambda tokens: logits(tokens)[:, -1], uniform))
+        return self._target(tokens_of(self._given(self._check(condition, uniform.shape[0])), uniform))
 
     def logits(self, tokens: Tensor, *, condition: Tensor) -> Tensor:
         """Logits (batch, length + 1, tokens) of each token, given those before it (batch, length) and the source."""
@@ -143,7 +129,7 @@ class SequenceTransformer(GenerativeModel):
         embedded = self._embed(self._tokens(x)[:, :-1])
         return [maps[1] for maps in self.decoder.attention_maps(embedded, context)]
 
-    def _given(self, source: Tensor) -> Callable[[Tensor], Tensor]:
+    def _given(self, source: Tensor) -> Logits:
         """Logits of tokens, for a source that is encoded once."""
         context = self._encode(source)
         return lambda tokens: self.head(self.decoder(self._embed(tokens), context))

@@ -14,7 +14,6 @@ from genmech_fem.generative.adversarial import discriminator_loss, generator_los
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.condition import Conditioning
 from genmech_fem.generative.model import GenerativeModel, check_samples
-from genmech_fem.nn import UNet
 from genmech_fem.training import Batch, Normalizer
 
 FRAMES = 3
@@ -63,14 +62,7 @@ class TempoGAN(GenerativeModel):
         self.sizes = Architecture.of(network)
         self.conditioning = Conditioning(("field", shape[0]), "TempoGAN")
         self.data_scale = Normalizer(shape[0])
-        self.generator = UNet(
-            shape[0],
-            shape[0],
-            channels=self.sizes.widths,
-            patch=self.sizes.patch,
-            padding_mode=self.sizes.padding_mode,
-            dimension=len(shape) - 1,
-        )
+        self.generator = self.sizes.unet(shape[0], shape)
         self.spatial = self.sizes.encoder((2 * shape[0], *self.fine[1:]), 1)
         self.temporal = self.sizes.encoder((FRAMES * shape[0], *self.fine[1:]), 1) if temporal else None
         self.players = ("spatial", *(("temporal",) if temporal else ()), "generator")

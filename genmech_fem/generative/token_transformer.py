@@ -4,17 +4,17 @@ Esser, Rombach, Ommer, Taming transformers (2021), doi:10.1109/CVPR46437.2021.01
 doi:10.48550/arXiv.1706.03762.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from genmech_fem.generative.condition import Conditioning
 from genmech_fem.generative.model import GenerativeModel
 from genmech_fem.generative.quantization import Tokenizer
+from genmech_fem.generative.tokens import draw_tokens, token_log_probabilities, tokens_of
 from genmech_fem.nn.attention import Transformer, sinusoidal_positions
 from genmech_fem.training import Batch
 
@@ -70,7 +70,7 @@ class TokenTransformer(GenerativeModel):
         Raises:
             ValueError: The tokenizer is untrained, or the condition does not fit.
         """
-        check_trained(self.tokenizer, "TokenTransformer")
+        self.tokenizer.check_trained("TokenTransformer")
         if not self.conditioning.scale.fitted or self.conditioning.kind == "class":
             self.conditioning.fit(data.get("condition"))
 
@@ -107,20 +107,15 @@ class TokenTransformer(GenerativeModel):
             generator: Source of random numbers, on the device of the model.
             temperature: What logits are divided by; 0 takes the most probable token.
         """
-        condition = self.conditioning.check(condition, n)
-        tokens = draw_tokens(
-            lambda tokens: self.logits(tokens, condition)[:, -1],
-            torch.empty(n, 0, dtype=torch.long, device=generator.device),
-            math.prod(self.tokenizer.coarse),
-            generator=generator,
-            temperature=temperature,
-        )
+        logits = partial(self.logits, condition=self.conditioning.check(condition, n))
+        length = len(self.positions)
+        tokens = draw_tokens(logits, n, length, generator=generator, temperature=temperature)
         return self.tokenizer.decode_tokens(tokens.reshape(n, *self.tokenizer.coarse))
 
     def decode(self, uniform: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Samples (batch, channels, *grid) of numbers (batch, tokens), uniform in [0, 1): one draws each token."""
-        condition = self.conditioning.check(condition, uniform.shape[0])
-        tokens = tokens_of(lambda tokens: self.logits(tokens, condition)[:, -1], uniform)
+        logits = partial(self.logits, condition=self.conditioning.check(condition, uniform.shape[0]))
+        tokens = tokens_of(logits, uniform)
         return self.tokenizer.decode_tokens(tokens.reshape(-1, *self.tokenizer.coarse))
 
     @torch.no_grad()
@@ -143,61 +138,3 @@ class TokenTransformer(GenerativeModel):
         with torch.no_grad():
             tokens = self.tokenizer.tokens(x).flatten(1)
         return token_log_probabilities(self.logits(tokens[:, :-1], condition), tokens)
-
-
-def token_log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Log-probabilities (batch, length) [nat] of tokens (batch, length) under logits (batch, length, tokens)."""
-    return -F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
-
-
-def draw_tokens(
-    next_logits: Callable[[Tensor], Tensor],
-    tokens: Tensor,
-    length: int,
-    *,
-    generator: torch.Generator,
-    temperature: float = 1.0,
-) -> Tensor:
-    """Add tokens to the first ones (n, any) one by one up to (n, length).
-
-    Args:
-        next_logits: Logits (n, tokens) of the next token, given those before it.
-        tokens: The first tokens.
-        length: Number of tokens at the end.
-        generator: Source of random numbers.
-        temperature: What logits are divided by; 0 takes the most probable token.
-
-    Raises:
-        ValueError: The temperature is negative.
-    """
-    if not temperature >= 0:
-        raise ValueError(f"temperature: expected a number >= 0, got {temperature}")
-    while tokens.shape[1] < length:
-        logits = next_logits(tokens)
-        if temperature:
-            drawn = torch.multinomial((logits / temperature).softmax(1), 1, generator=generator)
-        else:
-            drawn = logits.argmax(1, keepdim=True)
-        tokens = torch.cat([tokens, drawn], dim=1)
-    return tokens
-
-
-def tokens_of(next_logits: Callable[[Tensor], Tensor], uniform: Tensor) -> Tensor:
-    """Tokens (n, length), each where its distribution function first exceeds its number, uniform in [0, 1).
-
-    Args:
-        next_logits: Logits (n, tokens) of the next token, given those before it.
-        uniform: The numbers (n, length).
-    """
-    tokens = torch.empty_like(uniform[:, :0], dtype=torch.long)
-    for number in uniform[..., None].unbind(1):
-        share = next_logits(tokens).softmax(1).cumsum(1)
-        drawn = (share[:, :-1] <= number).sum(1, keepdim=True)
-        tokens = torch.cat([tokens, drawn], dim=1)
-    return tokens
-
-
-def check_trained(tokenizer: Tokenizer, name: str) -> None:
-    """Raise a ValueError unless the tokenizer of the model `name` is trained."""
-    if not tokenizer.data_scale.fitted:
-        raise ValueError(f"{name}: expected a trained tokenizer, got one without normalisation: fit it first")

@@ -15,25 +15,12 @@ from torch import Tensor, nn
 
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.condition import Conditioning
-from genmech_fem.generative.mixture_prior import MixturePrior, normal_log_density
+from genmech_fem.generative.gaussians import gaussian_kl, normal, normal_log_density, reparametrize
+from genmech_fem.generative.mixture_prior import MixturePrior
 from genmech_fem.generative.model import LatentModel, check_samples
-from genmech_fem.generative.samplers import normal_like
 from genmech_fem.training import Batch, Normalizer
 
 LIKELIHOODS = ("bernoulli", "gaussian")
-
-
-def reparametrize(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
-    r"""Draw :math:`z = \mu + \sigma \epsilon`, differentiable in mean and log-variance (batch, latent)."""
-    return mean + (0.5 * log_variance).exp() * normal_like(mean, generator)
-
-
-def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    r"""KL divergence [nat] of N(mean, variance), each (batch, latent), from the standard normal distribution.
-
-    :math:`\tfrac12 \sum_i (\mu_i^2 + \sigma_i^2 - 1 - \ln \sigma_i^2)`, one for each sample.
-    """
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
 class VAE(LatentModel):
@@ -113,9 +100,8 @@ class VAE(LatentModel):
 
     def posterior(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log-variance (batch, latent) of q(z | x), given checked conditions in physical units."""
-        mean, log_variance = self.encoder(self.data_scale.normalize(x), self.conditioning.encode(condition)).chunk(
-            2, dim=1
-        )
+        found = self.encoder(self.data_scale.normalize(x), self.conditioning.encode(condition))
+        mean, log_variance = found.chunk(2, dim=1)
         return mean, log_variance
 
     def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -161,15 +147,11 @@ class VAE(LatentModel):
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map latents (batch, latent) to the means (batch, channels, *grid) of the likelihood."""
-        raw = self.decoder(z, self.conditioning.encode(self.conditioning.check(condition, z.shape[0])))
+        raw = self.decoder(z, self.conditioning.given(condition, z.shape[0]))
         return raw.sigmoid() if self.log_sigma is None else self.data_scale.denormalize(raw)
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Tensor:
         """Draw latents from the prior and decode them to (n, channels, *grid)."""
-        z = (
-            torch.randn((n, self.latent), generator=generator, device=generator.device)
-            if self.prior is None
-            else self.prior.sample(n, generator)
-        )
+        z = normal((n, self.latent), generator) if self.prior is None else self.prior.sample(n, generator)
         return self.decode(z, condition=condition)

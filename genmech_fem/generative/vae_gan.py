@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from genmech_fem.generative.adversarial import discriminator_loss, generator_loss, to_physical
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.condition import Conditioning
+from genmech_fem.generative.gaussians import gaussian_kl, normal, normal_like, reparametrize
 from genmech_fem.generative.model import LatentModel, check_samples
-from genmech_fem.generative.samplers import normal_like
-from genmech_fem.generative.vae import gaussian_kl, reparametrize
 from genmech_fem.training import Batch, Normalizer
 
 
@@ -111,26 +110,23 @@ class VAEGAN(LatentModel):
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map samples (batch, channels, *grid) to the means (batch, latent) of their posteriors."""
         check_samples(x, self.shape, "VAEGAN")
-        given = self.conditioning.encode(self.conditioning.check(condition, x.shape[0]))
-        return self._posterior(self.data_scale.normalize(x), given)[0]
+        return self._posterior(self.data_scale.normalize(x), self.conditioning.given(condition, x.shape[0]))[0]
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Map latents (batch, latent) to samples (batch, channels, *grid)."""
-        given = self.conditioning.encode(self.conditioning.check(condition, z.shape[0]))
-        return to_physical(self.decoder(z, given), self.data_scale, self.bounds)
+        raw = self.decoder(z, self.conditioning.given(condition, z.shape[0]))
+        return to_physical(raw, self.data_scale, self.bounds)
 
     def discriminate(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Score (batch,) of samples (batch, channels, *grid), high for those that look real."""
         check_samples(x, self.shape, "VAEGAN")
-        given = self.conditioning.encode(self.conditioning.check(condition, x.shape[0]))
+        given = self.conditioning.given(condition, x.shape[0])
         return self.discriminator(self.data_scale.normalize(x), given).flatten()
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Tensor:
         """Draw latents from the prior and decode them to (n, channels, *grid)."""
-        return self.decode(
-            torch.randn((n, self.latent), generator=generator, device=generator.device), condition=condition
-        )
+        return self.decode(normal((n, self.latent), generator), condition=condition)
 
     def _discriminator_loss(self, x: Tensor, given: Tensor | None, generator: torch.Generator) -> Tensor:
         with torch.no_grad():

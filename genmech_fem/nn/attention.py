@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from genmech_fem.nn.perceptron import perceptron
+
 SLOWEST = 10_000.0  # ratio of the highest to the lowest frequency
 
 
@@ -47,6 +49,16 @@ def check_heads(features: int, heads: int) -> None:
         raise ValueError(f"heads: expected a divisor of the {features} features, got {heads}")
 
 
+def split(x: Tensor, heads: int) -> Tensor:
+    """Deal vectors out to heads: (batch, length, features) to (batch, heads, length, features / heads)."""
+    return torch.unflatten(x, 2, (heads, -1)).transpose(1, 2)
+
+
+def joined(x: Tensor) -> Tensor:
+    """Undo `split`: (batch, heads, length, features / heads) to (batch, length, features)."""
+    return x.transpose(1, 2).flatten(2)
+
+
 class Attention(nn.Module):
     r"""Multi-head attention :math:`\mathrm{softmax}(Q K^T / \sqrt{d}) V` of x to itself or to a context.
 
@@ -70,7 +82,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Map x (batch, length, features) to the same shape; context (batch, any length, features) or x itself."""
         q, k, v = self._heads(x, context)
-        return self.out(F.scaled_dot_product_attention(q, k, v, is_causal=self.causal).transpose(1, 2).flatten(2))
+        return self.out(joined(F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)))
 
     def weights(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """How much each vector of x attends to each of the context: (batch, heads, length, length of the context)."""
@@ -83,7 +95,7 @@ class Attention(nn.Module):
 
     def _heads(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         key, value = self.key_value(x if context is None else context).chunk(2, dim=2)
-        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (self.query(x), key, value))
+        q, k, v = (split(part, self.heads) for part in (self.query(x), key, value))
         return q, k, v
 
 
@@ -103,7 +115,7 @@ class TransformerBlock(nn.Module):
         self.norm_cross = nn.LayerNorm(features) if cross else None
         self.cross_attention = Attention(features, heads) if cross else None
         self.norm_hidden = nn.LayerNorm(features)
-        self.hidden = nn.Sequential(nn.Linear(features, 4 * features), nn.GELU(), nn.Linear(4 * features, features))
+        self.hidden = perceptron(features, 4 * features, features)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Map x (batch, length, features) to the same shape."""

@@ -45,14 +45,14 @@ class FourierLayer(nn.Module):
         grid, half = x.shape[2:], self.modes // 2
         if any(points <= self.modes for points in grid):
             raise ValueError(f"FourierLayer: expected more than {self.modes} points a side, got {tuple(grid)}")
-        signed = [_waves(points, -half, half, x) for points in grid[:-1]]
-        cos, sin = _waves(grid[-1], 0, half + 1, x)
+        signed = [waves(points, -half, half, x) for points in grid[:-1]]
+        cos, sin = waves(grid[-1], 0, half + 1, x)
         real, imaginary = x @ cos, -x @ sin
         for axis, (c, s) in enumerate(signed, 2):
-            real, imaginary = _turned(real, imaginary, c, -s, axis)
+            real, imaginary = turned(real, imaginary, c, -s, axis)
         real, imaginary = self._mixed(real, imaginary)
         for axis, (c, s) in enumerate(signed, 2):
-            real, imaginary = _turned(real, imaginary, c.T, s.T, axis)
+            real, imaginary = turned(real, imaginary, c.T, s.T, axis)
         count = torch.full_like(cos[0], 2.0)  # wave numbers below zero are the conjugates of those above
         count[0] = 1.0
         return ((count * real) @ cos.T - (count * imaginary) @ sin.T) / math.prod(grid)
@@ -110,7 +110,7 @@ class FourierNetwork(nn.Module):
         return self.project(cropped(h, x.shape[2:]))
 
 
-def _waves(points: int, first: int, end: int, like: Tensor) -> tuple[Tensor, Tensor]:
+def waves(points: int, first: int, end: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines and sines (points, wave numbers) of the wave numbers from `first` to before `end`."""
     place = torch.arange(points)[:, None]
     count = place[-1] + 1  # a tensor, so that an exported graph works at any number of points
@@ -118,7 +118,7 @@ def _waves(points: int, first: int, end: int, like: Tensor) -> tuple[Tensor, Ten
     return phase.cos().to(like), phase.sin().to(like)
 
 
-def _turned(real: Tensor, imaginary: Tensor, cos: Tensor, sin: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+def turned(real: Tensor, imaginary: Tensor, cos: Tensor, sin: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """The sum along an axis of a complex array times cos + i sin (points, wave numbers)."""
     real, imaginary = real.movedim(axis, -1), imaginary.movedim(axis, -1)
     found = real @ cos - imaginary @ sin, real @ sin + imaginary @ cos

@@ -6,7 +6,7 @@ Pfaff et al., Learning mesh-based simulation with graph networks (2021), doi:10.
 import torch
 from torch import Tensor, nn
 
-from genmech_fem.nn.point_transformer import perceptron
+from genmech_fem.nn.perceptron import perceptron
 
 
 class GraphNetwork(nn.Module):

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from genmech_fem.nn.attention import Transformer, sinusoidal_positions
-from genmech_fem.nn.blocks import PaddingMode, convolution_class, gather
+from genmech_fem.nn.blocks import PaddingMode, convolution_class
 from genmech_fem.nn.unet import UNet
+from genmech_fem.nn.vision_transformer import placed_patches
 
 
 class PathNetwork(nn.Module):
@@ -68,13 +69,9 @@ class PathNetwork(nn.Module):
         Raises:
             ValueError: The patch does not divide the grid.
         """
-        if any(points % self.patch for points in x.shape[2:]):
-            raise ValueError(f"PathNetwork: expected a grid that {self.patch} divides, got {tuple(x.shape[2:])}")
         steps = path.shape[1]
-        h = self.patches(gather(x, self.patch))
-        places = sinusoidal_positions(h.shape[2:], self.features).to(h)
-        context = self.encoder(h.flatten(2).transpose(1, 2) + places)
-        times = sinusoidal_positions((steps,), self.features).to(h)
+        context = self.encoder(placed_patches(x, self.patches, self.patch))
+        times = sinusoidal_positions((steps,), self.features).to(context)
         state = self.decoder(self.loads(path) + times, context)
         fields = torch.repeat_interleave(x, steps, dim=0)
         return self.unet(fields, state.flatten(0, 1)).unflatten(0, (-1, steps))

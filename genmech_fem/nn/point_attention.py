@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from genmech_fem.nn.attention import check_heads
+from genmech_fem.nn.attention import check_heads, joined, split
 
 
 class SliceAttention(nn.Module):
@@ -35,13 +35,12 @@ class SliceAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map x (batch, points, features) to the same shape; where mask (batch, points) is False no point counts."""
-        place, value = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.value(x).chunk(2, dim=2))
+        place, value = (split(part, self.heads) for part in self.value(x).chunk(2, dim=2))
         weights = (self.slices(place) / self.temperature.clamp(0.1, 5.0)).softmax(dim=3)
         counted = weights if mask is None else weights * mask[:, None, :, None]
         tokens = counted.transpose(2, 3) @ value / (counted.sum(2)[..., None] + 1e-5)
         q, k, v = self.query_key_value(tokens).chunk(3, dim=3)
-        found = weights @ F.scaled_dot_product_attention(q, k, v)
-        return self.out(found.transpose(1, 2).flatten(2))
+        return self.out(joined(weights @ F.scaled_dot_product_attention(q, k, v)))
 
 
 class LowRankAttention(nn.Module):
@@ -65,7 +64,7 @@ class LowRankAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map x (batch, points, features) to the same shape; where mask (batch, points) is False no point counts."""
-        k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.key_value(x).chunk(2, dim=2))
+        k, v = (split(part, self.heads) for part in self.key_value(x).chunk(2, dim=2))
         q = self.query.expand(x.shape[0], -1, -1, -1)
         hidden = (
             None
@@ -73,5 +72,4 @@ class LowRankAttention(nn.Module):
             else torch.zeros_like(k[:, :1, None, :, 0]).masked_fill(~mask[:, None, None], -math.inf)
         )
         gathered = F.scaled_dot_product_attention(q, k, v, attn_mask=hidden, scale=1.0)
-        found = F.scaled_dot_product_attention(k, q, gathered, scale=1.0)
-        return self.out(found.transpose(1, 2).flatten(2))
+        return self.out(joined(F.scaled_dot_product_attention(k, q, gathered, scale=1.0)))

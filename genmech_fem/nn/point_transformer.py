@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from genmech_fem.nn.perceptron import perceptron
 from genmech_fem.nn.point_attention import LowRankAttention, SliceAttention
 
 type PointAttention = Literal["slice", "low_rank"]
@@ -77,8 +78,3 @@ class PointTransformer(nn.Module):
             h = h + attention(self.norms[2 * k](h), mask)
             h = h + hidden(self.norms[2 * k + 1](h))
         return self.project(h).transpose(1, 2)
-
-
-def perceptron(size_in: int, hidden: int, size_out: int) -> nn.Sequential:
-    """Network of two layers."""
-    return nn.Sequential(nn.Linear(size_in, hidden), nn.GELU(), nn.Linear(hidden, size_out))

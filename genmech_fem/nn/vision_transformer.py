@@ -35,7 +35,7 @@ class VisionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         conv = convolution_class(dimension)
-        self.patch, self.features = patch, features
+        self.patch = patch
         self.lift = conv(channels_in * patch**dimension, features, 1)
         self.transformer = Transformer(features, depth, heads=heads)
         self.project = conv(features, 2 * channels_out * patch**dimension, 1)
@@ -52,9 +52,24 @@ class VisionTransformer(nn.Module):
         Raises:
             ValueError: The grid is not a multiple of the patch.
         """
-        if any(points % self.patch for points in x.shape[2:]):
-            raise ValueError(f"VisionTransformer: expected a grid that {self.patch} divides, got {tuple(x.shape[2:])}")
-        h = self.lift(gather(x, self.patch))
-        places = sinusoidal_positions(h.shape[2:], self.features).to(h)
-        seen = self.transformer(h.flatten(2).transpose(1, 2) + places).transpose(1, 2).unflatten(2, h.shape[2:])
-        return self.smooth(spread(self.project(seen), self.patch))
+        seen = self.transformer(placed_patches(x, self.lift, self.patch))
+        maps = seen.transpose(1, 2).unflatten(2, [points // self.patch for points in x.shape[2:]])
+        return self.smooth(spread(self.project(maps), self.patch))
+
+
+def placed_patches(x: Tensor, lift: nn.Module, patch: int) -> Tensor:
+    """Vectors (batch, patches, features) of the patches of x in C order, and of their places.
+
+    Args:
+        x: Fields (batch, channels, *grid).
+        lift: Maps gathered patches (batch, channels patch^dimension, *grid / patch) to features.
+        patch: Edge of a patch.
+
+    Raises:
+        ValueError: The patch does not divide the grid.
+    """
+    if any(points % patch for points in x.shape[2:]):
+        raise ValueError(f"patch: expected a grid that {patch} divides, got {tuple(x.shape[2:])}")
+    h = lift(gather(x, patch))
+    places = sinusoidal_positions(h.shape[2:], h.shape[1]).to(h)
+    return h.flatten(2).transpose(1, 2) + places

@@ -12,7 +12,7 @@ def latent_map_picture(points: np.ndarray, labels: np.ndarray, names: Sequence[s
     """Draw latent coordinates (n, 2), coloured by class.
 
     Args:
-        points: Coordinates, as of `genmech_fem.generative.latent_map`.
+        points: Coordinates, as of `genmech_fem.generative.latent.latent_map`.
         labels: Class (n,) of each point, an index into `names`.
         names: Names of the classes.
     """

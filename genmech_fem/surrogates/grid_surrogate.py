@@ -7,33 +7,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from genmech_fem.nn import FourierNetwork, PointTransformer, UNet, VisionTransformer
 from genmech_fem.surrogates.losses import LOSSES, Loss
+from genmech_fem.surrogates.networks import ON_GRIDS, fitting_settings
 from genmech_fem.surrogates.ranges import TrainingRange
 from genmech_fem.training import Batch, Normalizer, Trainable
-
-
-class _OnPoints(nn.Module):
-    """A transformer on points, used on the points of a grid, whose coordinates are the last channels."""
-
-    def __init__(self, channels_in: int, channels_out: int, *, dimension: int, **settings: Any) -> None:
-        super().__init__()
-        self.dimension = dimension
-        self.network = PointTransformer(channels_in - dimension, channels_out, dimension=dimension, **settings)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, channels_in, *grid) to (batch, channels_out, *grid)."""
-        flat = x.flatten(2)
-        found = self.network(flat[:, : -self.dimension], flat[:, -self.dimension :])
-        return found.reshape(*found.shape[:2], *x.shape[2:])
-
-
-NETWORKS: dict[str, Any] = {
-    "unet": UNet,
-    "fourier": FourierNetwork,
-    "vision_transformer": VisionTransformer,
-    "point_transformer": _OnPoints,
-}
 
 
 class GridSurrogate(Trainable):
@@ -80,17 +57,9 @@ class GridSurrogate(Trainable):
     ) -> None:
         super().__init__()
         channels_out, *grid = shape_out
-        if loss not in ("l2", *LOSSES) or (isinstance(network, str) and network not in NETWORKS):
-            raise ValueError(
-                f"GridSurrogate: expected a loss out of l2, {', '.join(LOSSES)} and a network out of "
-                f"{', '.join(NETWORKS)}, got {loss!r}, {network!r}"
-            )
         coordinates = coordinates or network == "point_transformer"
-        if any_grid and coordinates:
-            raise ValueError(
-                f"GridSurrogate: expected any_grid without coordinates, which belong to one grid, got {network!r} with "
-                "them: leave out any_grid, or take a network that needs none"
-            )
+        _check_names(network, loss)
+        _check_grids(network, any_grid=any_grid, coordinates=coordinates)
         self.any_grid = any_grid
         self._config: dict[str, Any] = {
             "channels_in": channels_in,
@@ -188,13 +157,27 @@ class GridSurrogate(Trainable):
 
     def _made(self, name: str, coordinates: bool) -> nn.Module:
         channels_in, (channels_out, *grid) = self._config["channels_in"], self._config["shape_out"]
-        try:
-            return NETWORKS[name](
+        with fitting_settings("GridSurrogate", name):
+            return ON_GRIDS[name](
                 channels_in + len(grid) * coordinates, channels_out, dimension=len(grid), **self._config["settings"]
             )
-        except TypeError as error:
-            raise ValueError(f"GridSurrogate: the settings do not fit the network {name!r}: {error}") from error
 
     def _mean_square(self, prediction: Tensor, truth: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
         scale = self.y_scale.std.reshape(-1, *[1] * (truth.ndim - 2))
         return ((prediction - truth) / scale).square().mean()
+
+
+def _check_names(network: str | nn.Module, loss: str) -> None:
+    if loss not in ("l2", *LOSSES) or (isinstance(network, str) and network not in ON_GRIDS):
+        raise ValueError(
+            f"GridSurrogate: expected a loss out of l2, {', '.join(LOSSES)} and a network out of "
+            f"{', '.join(ON_GRIDS)}, got {loss!r}, {network!r}"
+        )
+
+
+def _check_grids(network: str | nn.Module, *, any_grid: bool, coordinates: bool) -> None:
+    if any_grid and coordinates:
+        raise ValueError(
+            f"GridSurrogate: expected any_grid without coordinates, which belong to one grid, got {network!r} with "
+            "them: leave out any_grid, or take a network that needs none"
+        )

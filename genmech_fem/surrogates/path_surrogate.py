@@ -10,6 +10,7 @@ from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec
 from genmech_fem.nn import PathNetwork
 from genmech_fem.surrogates.losses import relative_l2
+from genmech_fem.surrogates.networks import fitting_settings
 from genmech_fem.surrogates.torch_model import TorchModel
 from genmech_fem.training import Batch, Normalizer, Trainable
 
@@ -41,10 +42,8 @@ class PathSurrogate(Trainable):
             "settings": dict(settings or {}),
         }
         self.x_scale, self.y_scale, self.path_scale = map(Normalizer, (channels_in, channels_out, loads))
-        try:
+        with fitting_settings("PathSurrogate", "PathNetwork"):
             self.network = PathNetwork(channels_in, channels_out, loads, **self._config["settings"])
-        except TypeError as error:
-            raise ValueError(f"PathSurrogate: the settings do not fit the network: {error}") from error
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments as JSON data."""

@@ -6,11 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genmech_fem.nn import GraphNetwork, PointTransformer
+from genmech_fem.nn import GraphNetwork
 from genmech_fem.surrogates.losses import relative_l2
+from genmech_fem.surrogates.networks import ON_POINTS, fitting_settings
 from genmech_fem.training import Batch, Normalizer, Trainable
-
-NETWORKS: dict[str, Any] = {"point_transformer": PointTransformer, "graph": GraphNetwork}
 
 
 class PointSurrogate(Trainable):
@@ -41,8 +40,8 @@ class PointSurrogate(Trainable):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if network not in NETWORKS:
-            raise ValueError(f"PointSurrogate: expected a network out of {', '.join(NETWORKS)}, got {network!r}")
+        if network not in ON_POINTS:
+            raise ValueError(f"PointSurrogate: expected a network out of {', '.join(ON_POINTS)}, got {network!r}")
         self._config: dict[str, Any] = {
             "channels_in": channels_in,
             "channels_out": channels_out,
@@ -52,10 +51,10 @@ class PointSurrogate(Trainable):
         }
         self.x_scale, self.y_scale = Normalizer(channels_in), Normalizer(channels_out)
         self.point_scale = Normalizer(dimension)
-        try:
-            self.network = NETWORKS[network](channels_in, channels_out, dimension=dimension, **self._config["settings"])
-        except TypeError as error:
-            raise ValueError(f"PointSurrogate: the settings do not fit the network {network!r}: {error}") from error
+        with fitting_settings("PointSurrogate", network):
+            self.network = ON_POINTS[network](
+                channels_in, channels_out, dimension=dimension, **self._config["settings"]
+            )
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments as JSON data."""

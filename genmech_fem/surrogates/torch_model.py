@@ -44,11 +44,7 @@ class TorchModel:
         """
         arrays = check(inputs, self.inputs)
         with torch.no_grad():
-            results = self._evaluate(self._tensors(arrays, self.inputs), arrays)
-        outputs = self._arrays(results, self.outputs)
-        if self._mask:
-            outputs |= {f"{spec.name}.mask": arrays[self._mask] for spec in self.outputs if -1 in spec.shape}
-        return check(outputs, self.outputs, "output")
+            return self._outputs(self._evaluate(self._tensors(arrays, self.inputs), arrays), arrays)
 
     def vjp(self, inputs: Arrays, cotangents: Arrays) -> Arrays:
         """Gradient of ``sum(cotangents * outputs)`` with respect to the inputs.
@@ -56,23 +52,49 @@ class TorchModel:
         Outputs that `cotangents` leaves out count as zero.
 
         Raises:
-            ContractError: A cotangent is unknown or has another shape than its output.
+            ContractError: As for a call, or a cotangent is unknown or has another shape than its output.
         """
-        chosen = self._chosen(cotangents)
-        weights = self._tensors(check(cotangents, chosen, "cotangent"), chosen)
+        return self.linearize(inputs)[1](cotangents)
+
+    def linearize(self, inputs: Arrays) -> tuple[Arrays, Callable[[Arrays], Arrays]]:
+        """Outputs, and the function from cotangents to the gradients of `vjp`, for one run of the network.
+
+        Raises:
+            ContractError: As for a call.
+        """
         arrays = check(inputs, self.inputs)
         variables = [x.requires_grad_() for x in self._tensors(arrays, self.inputs)]
-        samples = len(variables[0])
-        if any(len(weight) != samples for weight in weights):
-            raise ContractError(
-                f"expected cotangents of {samples} samples like the inputs, got {[len(weight) for weight in weights]}"
-            )
         with torch.enable_grad():
-            results = dict(zip(self.outputs, self._evaluate(variables, arrays), strict=True))
-            pairs = [(results[spec], weight) for spec, weight in zip(chosen, weights, strict=True)]
-            total = sum(((y * weight).sum() for y, weight in pairs), start=0.0 * variables[0].sum())
-            gradients = torch.autograd.grad(total, variables, allow_unused=True, materialize_grads=True)
-        return self._arrays(gradients, self.inputs)
+            results = self._evaluate(variables, arrays)
+
+        def pull_back(cotangents: Arrays) -> Arrays:
+            weighted = self._weighted(results, cotangents)
+            with torch.enable_grad():
+                total = sum(((y * weight).sum() for y, weight in weighted), start=0.0 * variables[0].sum())
+            gradients = torch.autograd.grad(
+                total, variables, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            return self._arrays(gradients, self.inputs)
+
+        return self._outputs(results, arrays), pull_back
+
+    def _outputs(self, results: Sequence[Tensor], arrays: Arrays) -> Arrays:
+        outputs = self._arrays(results, self.outputs)
+        if self._mask:
+            outputs |= {f"{spec.name}.mask": arrays[self._mask] for spec in self.outputs if -1 in spec.shape}
+        return check(outputs, self.outputs, "output")
+
+    def _weighted(self, results: Sequence[Tensor], cotangents: Arrays) -> list[tuple[Tensor, Tensor]]:
+        """The outputs that have cotangents, and these."""
+        chosen = self._chosen(cotangents)
+        weights = self._tensors(check(cotangents, chosen, "cotangent"), chosen)
+        if any(len(weight) != len(results[0]) for weight in weights):
+            raise ContractError(
+                f"expected cotangents of {len(results[0])} samples like the inputs, "
+                f"got {[len(weight) for weight in weights]}"
+            )
+        found = dict(zip(self.outputs, results, strict=True))
+        return [(found[spec], weight) for spec, weight in zip(chosen, weights, strict=True)]
 
     def _chosen(self, cotangents: Arrays) -> tuple[Spec, ...]:
         unknown = sorted(set(cotangents) - {f"{spec.name}{end}" for spec in self.outputs for end in ("", ".mask")})
@@ -108,6 +130,6 @@ class TorchModel:
     @staticmethod
     def _arrays(tensors: Sequence[Tensor], specs: tuple[Spec, ...]) -> dict[str, np.ndarray]:
         return {
-            spec.name: tensor.detach().cpu().double().numpy().reshape(len(tensor), *spec.shape)
+            spec.name: tensor.detach().to("cpu", torch.float64, copy=True).numpy().reshape(len(tensor), *spec.shape)
             for spec, tensor in zip(specs, tensors, strict=True)
         }

@@ -54,8 +54,8 @@ def load_model(path: Path | str, *, network: nn.Module | None = None) -> tuple[T
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ContractError(
-            f"{path}: its weights do not fit {name} as built from its arguments ({one_line(error, 300)}): use the version "
-            f"{about.get('version')} that wrote it, and give the foreign network if it had one"
+            f"{path}: its weights do not fit {name} as built from its arguments ({one_line(error, 300)}): use the "
+            f"version {about.get('version')} that wrote it, and give the foreign network if it had one"
         ) from error
     return model.eval(), dict(about.get("notes", {}))
 

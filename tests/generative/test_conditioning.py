@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genmech_fem.generative import Architecture, Diffusion
+from genmech_fem.generative import GAN, Architecture, Diffusion
 from genmech_fem.generative.condition import Conditioning
 
 
@@ -39,6 +39,14 @@ def test_fields_are_channels():
 def test_a_condition_outside_the_training_range_is_warned_of():
     with pytest.warns(UserWarning, match=r"entry 1 of the condition is outside its training range \[10, 30\]"):
         scalars().check(torch.tensor([1.0, 31.0]), 1)
+
+
+def test_the_warning_tells_the_line_that_asked_for_the_samples():
+    model = GAN((1, 8, 8), 2, ("scalars", 1), network=Architecture((8,), patch=1))
+    model.prepare({"x": torch.rand(4, 1, 8, 8), "condition": torch.rand(4, 1)})
+    with pytest.warns(UserWarning, match="outside its training range") as found:
+        model.sample(1, condition=torch.tensor([2.0]), generator=torch.Generator())
+    assert [warning.filename for warning in found] == [__file__]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_ddpm_forgets_the_noise_that_it_started_from_and_ddim_does_not():
     z = torch.randn(200, 1, 4, 4, generator=seeded()).double()
     expected = {"ddim": 1.0, "ddpm": 0.0}
     for name, correlation in expected.items():
-        x = ideal("cosine", "v", (name, 200))._walk(z, None, generator=seeded(1))
+        x = ideal("cosine", "v", (name, 200))._walk(None, len(z)).draw(z, seeded(1))
         assert np.corrcoef(z.flatten(), x.flatten())[0, 1] == pytest.approx(correlation, abs=0.05)
 
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from genmech_fem.generative.architecture import Architecture
 from genmech_fem.generative.quantization import Tokenizer
-from genmech_fem.generative.token_transformer import TokenTransformer, draw_tokens
+from genmech_fem.generative.token_transformer import TokenTransformer
+from genmech_fem.generative.tokens import draw_tokens
 from genmech_fem.training import Recipe, fit
 
 LENGTH = 6
@@ -36,8 +37,8 @@ def fields(tokens):
 
 def markov(n, chain=CHAIN, seed=0):
     return draw_tokens(
-        lambda tokens: (chain[tokens[:, -1]] if tokens.shape[1] else FIRST.expand(n, 3)).log(),
-        torch.empty(n, 0, dtype=torch.long),
+        lambda tokens: (chain[tokens[:, -1]] if tokens.shape[1] else FIRST.expand(n, 3)).log()[:, None],
+        n,
         LENGTH,
         generator=seeded(seed),
     )

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from genmech_fem.generative.architecture import Architecture
+from genmech_fem.generative.gaussians import gaussian_kl, reparametrize
 from genmech_fem.generative.mixture_prior import MixturePrior
-from genmech_fem.generative.vae import VAE, gaussian_kl, reparametrize
+from genmech_fem.generative.vae import VAE
 from genmech_fem.training import Recipe, fit
 
 SMALL = Architecture(widths=(8,), patch=2)

@@ -6,7 +6,7 @@ import torch
 
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import FieldSpec, Grid, Points, ScalarSpec
-from genmech_fem.forward import DifferentiableForwardModel, check_vjp
+from genmech_fem.forward import DifferentiableForwardModel, check_vjp, linearize
 from genmech_fem.surrogates import FieldSurrogate, TorchModel
 
 GRID = Grid((8, 8), (0.0, 0.0), (1.0, 1.0))
@@ -64,6 +64,21 @@ def test_vjp_of_a_linear_map_is_its_transpose():
     c = np.random.default_rng(0).standard_normal((3, 6))
     gradient = model.vjp({"load": np.ones((3, 2))}, {"stiffness": c})["load"]
     np.testing.assert_allclose(gradient, c @ A.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_value_and_gradients_found_together_equal_those_found_apart(model):
+    runs = []
+    model.function.register_forward_hook(lambda *_: runs.append(1))
+    inputs, rng = phase(2), np.random.default_rng(0)
+    cotangents = [{"stiffness": rng.standard_normal((2, 6))}, {"strain": rng.standard_normal((2, 3, 3, 8, 8))}, {}]
+    with torch.no_grad():
+        outputs, pull_back = linearize(model, inputs)
+        gradients = [pull_back(each)["phase"] for each in cotangents]
+    assert len(runs) == 1  # for the value and all gradients
+    for name, array in model(inputs).items():
+        np.testing.assert_array_equal(outputs[name], array)
+    for each, gradient in zip(cotangents, gradients, strict=True):
+        np.testing.assert_array_equal(gradient, model.vjp(inputs, each)["phase"])
 
 
 def test_left_out_outputs_and_unused_inputs_count_as_zero(model):
