@@ -27,7 +27,7 @@ QUICK = {f"{what} genmech generate, serial" for what in ("kill -9 of", "Ctrl-C i
 SLOW = {
     *({f"{what} genmech {name}" for what in ("kill -9 of", "Ctrl-C in") for name in commands.COMMANDS} - QUICK),
     *(f"file size limit for genmech {name}" for name in ("train", "export")),
-    *(f"kill -9 during {job}" for job in ("campaign", "export", "design")),
+    *(f"kill -9 during {job}" for job in ("campaign", "training", "export", "design")),
     "everything twice in one process",
     "a campaign under mpiexec -n 2",
     "more threads than cores",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from genmech_fem.generative import Architecture, FlowMatching
@@ -32,6 +33,7 @@ def in_two_processes(folder, *words):
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     run = in_two_processes(tmp_path)
     assert run.returncode == 0, run.stderr
