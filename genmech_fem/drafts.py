@@ -17,7 +17,7 @@ def draft(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with _naming(path, part):
+        with _naming(path):
             yield part
             part.replace(path)
     except BaseException:
@@ -37,19 +37,20 @@ def draft_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: A file in it cannot be written; the error names `path`.
     """
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder, _naming(path, folder):
+    with _naming(path), TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         yield Path(folder)
 
 
 @contextmanager
-def _naming(path: Path, part: Path | str) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """Let errors of writing a draft, which name it or no file at all, name the file to come."""
     try:
         yield
     except OSError as error:
         if error.filename is None and error.errno is None and str(path) not in str(error):
             raise OSError(f"{path}: cannot be written: {error}") from error
-        if error.errno is not None and (error.filename is None or str(error.filename).startswith(str(part))):
+        of_draft = str(error.filename).startswith(str(path.with_name(f".{path.name}.")))
+        if error.errno is not None and (error.filename is None or of_draft):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 

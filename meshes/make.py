@@ -8,8 +8,16 @@ from pathlib import Path
 import meshio
 import numpy as np
 
-from genmech_fem.geometry import Mesh, conforming_mesh, write
-from genmech_fem.geometry.bodies import l_bracket, mbb_beam, plate_with_hole, random_inclusions, spoked_disc
+from genmech_fem.geometry import (
+    Mesh,
+    conforming_mesh,
+    l_bracket,
+    mbb_beam,
+    plate_with_hole,
+    random_inclusions,
+    spoked_disc,
+    write,
+)
 from genmech_fem.microstructure import PeriodicFibres, phase_from_distance, phase_grid
 
 

@@ -31,8 +31,9 @@ def test_one_design_loop_with_solver_torch_and_onnx(tmp_path):
     assert abs(errors["torch"] - errors["ONNX"]) < 1e-3
 
 
-def test_inverse_homogenization_reaches_its_target():
-    assert load("inverse_homogenization").main(resolution=8) < 1e-3
+def test_inverse_homogenization_reaches_its_target(tmp_path):
+    assert load("inverse_homogenization").main(tmp_path, resolution=8) < 1e-3
+    assert (tmp_path / "cells.png").stat().st_size > 10_000
 
 
 def test_the_stiffness_of_an_image_is_positive_and_below_the_voigt_bound(tmp_path):
@@ -43,9 +44,10 @@ def test_the_stiffness_of_an_image_is_positive_and_below_the_voigt_bound(tmp_pat
     assert stiffness[0, 0] < E * (1 - nu) / ((1 + nu) * (1 - 2 * nu))
 
 
-def test_a_network_learns_stiffness_through_the_solver():
-    errors = load("learn_through_solver").main(samples=128, steps=150)
+def test_a_network_learns_stiffness_through_the_solver(tmp_path):
+    errors = load("learn_through_solver").main(tmp_path, samples=128, steps=150)
     assert errors["network"] < 0.6 * errors["mean modulus"]
+    assert (tmp_path / "plates.png").stat().st_size > 10_000
 
 
 def test_a_design_is_meshed_solved_and_exported(tmp_path):
@@ -142,21 +144,23 @@ def test_debonded_fibres_strain_the_interface(tmp_path):
     assert (tmp_path / "detector.onnx").exists()
 
 
-def test_cells_of_other_families_are_stopped_before_the_surrogate():
-    found = load("out_of_family").main(samples=100, tested=20, seconds=3.0)
+def test_cells_of_other_families_are_stopped_before_the_surrogate(tmp_path):
+    found = load("out_of_family").main(tmp_path, samples=100, tested=20, seconds=3.0)
     assert list(found) == ["fibres", "squares", "random field", "network of walls"]
     assert found["network of walls"]["error [%]"] > 2 * found["fibres"]["error [%]"]
     assert found["fibres"]["checked [%]"] < 30
     assert found["random field"]["patches"] > 0.8
+    assert (tmp_path / "guard.png").stat().st_size > 10_000
 
 
-def test_shapes_of_equal_area_are_told_apart_by_their_second_moment():
+def test_shapes_of_equal_area_are_told_apart_by_their_second_moment(tmp_path):
     example = load("equal_area_shapes")
     areas = {kind: example.images(kind, 60, 0).sum((1, 2, 3)).median().item() for kind in ("circle", *example.OTHERS)}
     assert max(areas.values()) < 1.15 * min(areas.values())
-    found = example.main(samples=60, tested=20, steps=5)
+    found = example.main(tmp_path, samples=60, tested=20, steps=5)
     assert set(found) == {"area", "moments", "autoencoder", "discriminator", "diversity of the GAN"}
     assert min(found["moments"].values()) > 0.95
+    assert (tmp_path / "detectors.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow
@@ -165,25 +169,27 @@ def test_an_autoencoder_finds_squares_of_equal_area():
     assert found["autoencoder"]["square"] > 0.97
 
 
-def test_pretraining_saves_labels():
-    found = load("pretrain_and_adapt").main(pretraining=120, labels=(8, 32), tested=30, steps=(250, 60, 60))
+def test_pretraining_saves_labels(tmp_path):
+    found = load("pretrain_and_adapt").main(tmp_path, pretraining=120, labels=(8, 32), tested=30, steps=(250, 60, 60))
+    assert (tmp_path / "labels.png").stat().st_size > 10_000
     assert set(found) == {"as pretrained", "from nothing", "all weights", "head alone", "low-rank updates"}
     assert found["all weights"][8][0] < found["from nothing"][8][0]
     assert max(errors[32][0] for way, errors in found.items() if way != "as pretrained") < 0.05
     assert found["as pretrained"][0][0] > 0.1
 
 
-def test_a_guarded_network_answers_within_the_tolerance_in_a_design_loop():
+def test_a_guarded_network_answers_within_the_tolerance_in_a_design_loop(tmp_path):
     example = load("guarded_loop")
     bar = example.block(4)({"moduli": np.full((1, 12), 5.0)})["displacement"][0]
     assert -bar[2, -1].mean() > 1e-3 / 5.0  # bending and shear add to the traction over the modulus
-    found = example.main(cells=6, labels=60, seconds=3.0, calls=60)
+    found = example.main(tmp_path, cells=6, labels=60, seconds=3.0, calls=60)
     assert found["guarded network"]["error of the answer [%]"] <= 2.0
     assert found["solver"]["error of the answer [%]"] == 0.0
     assert found["guarded network"]["answers"] == 60
     assert found["guarded network"]["solved"] < 6
     distances = [row["distance to the target [%]"] for row in found.values()]
     assert distances[2] < distances[0] + 3.0
+    assert (tmp_path / "blocks.png").stat().st_size > 10_000
 
 
 def test_struts_of_neighbours_meet_whatever_their_widths_are():

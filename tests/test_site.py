@@ -81,11 +81,11 @@ def test_modules_that_the_how_tos_import_from_are_described(site):
                 assert f'id="genmech_fem.{room}.{module}.{name}"' in site[f"api/{room}.html"], (page, module, name)
 
 
-def test_every_example_has_a_page_with_its_source(site):
+def test_every_example_has_a_page_with_its_figure_and_its_source(site):
     for example in (ROOT / "examples").glob("*.py"):
         page = site[f"gallery/{example.stem}.html"]
         assert unescape(re.sub(r"<[^>]*>", "", page)).count(example.read_text().splitlines()[-1].strip())
-        assert (f'src="{example.stem}.png"' in page) == (DOCS / "gallery" / f"{example.stem}.png").exists()
+        assert f'src="{example.stem}.png"' in page
 
 
 def test_every_command_is_described(site):

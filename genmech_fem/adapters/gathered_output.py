@@ -11,7 +11,7 @@ import numpy as np
 from genmech_fem.adapters.processes import at_root
 from genmech_fem.adapters.pyvista import as_pyvista
 from genmech_fem.adapters.vtk_grid import Functions, VtkGrid, common_space, mesh_of, vtk_grid
-from genmech_fem.drafts import write_atomic
+from genmech_fem.drafts import draft, write_atomic
 from genmech_fem.geometry.pyvista import import_pyvista
 
 
@@ -103,7 +103,8 @@ def _write_vtu(path: Path, grid: VtkGrid) -> None:
         order[last] = np.roll(order[last], inner)
     cell_data = {name: [data] for name, data in grid.cell_data.items()}
     cells = [(grid.meshio_type, grid.cells[:, order])]
-    meshio.vtu.write(path, meshio.Mesh(grid.points, cells, point_data=grid.point_data, cell_data=cell_data))
+    with draft(path) as part:
+        meshio.vtu.write(part, meshio.Mesh(grid.points, cells, point_data=grid.point_data, cell_data=cell_data))
 
 
 def _write_vtkhdf(path: Path, steps: Mapping[float, VtkGrid]) -> None:
@@ -132,8 +133,9 @@ def _write_vtkhdf(path: Path, steps: Mapping[float, VtkGrid]) -> None:
     series = Series(nInputPorts=0, nOutputPorts=1, outputType="vtkUnstructuredGrid")
     writer = vtkHDFWriter()
     writer.SetInputConnection(series.GetOutputPort())
-    writer.SetFileName(str(path))
     writer.SetWriteAllTimeSteps(True)
     writer.SetChunkSize(min(25_000, max(len(grid.cells) for grid in steps.values())))
-    if not writer.Write():
-        raise OSError(f"{path}: VTK could not write the file")
+    with draft(path) as part:
+        writer.SetFileName(str(part))
+        if not writer.Write():
+            raise OSError(f"{path}: VTK could not write the file")

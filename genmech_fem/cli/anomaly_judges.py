@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genmech_fem.cli.commands.anomaly import DETECTORS
-from genmech_fem.cli.progress import advance, progress_bar
+from genmech_fem.cli.training_bar import fit_with_bar
 from genmech_fem.fields import FieldSpec, Grid
 from genmech_fem.forward import ForwardModel
 
@@ -56,7 +56,7 @@ def trained(args: argparse.Namespace, normal: np.ndarray) -> tuple[dict[str, Jud
 
     from genmech_fem.anomaly import DescriptorDistance
     from genmech_fem.export import detector_model, detector_to_onnx
-    from genmech_fem.training import Recipe, fit
+    from genmech_fem.training import Recipe
 
     if args.detector not in DETECTORS:
         raise ValueError(f"--detector: expected one of {', '.join(DETECTORS)} or a file .onnx, got '{args.detector}'")
@@ -66,10 +66,7 @@ def trained(args: argparse.Namespace, normal: np.ndarray) -> tuple[dict[str, Jud
     torch.manual_seed(args.seed)
     model, detector = _build(args.detector, shape, periodic=args.periodic)
     recipe = Recipe(seconds=args.seconds, batch_size=min(32, len(x)), seed=args.seed)
-    steps = fit(model, {"x": x}, recipe, checkpoint=args.out / "training", log=args.out / "training.jsonl")
-    with progress_bar(100, "train") as bar:
-        for progress in steps:
-            advance(bar, int(100 * progress.fraction))
+    fit_with_bar(model, {"x": x}, recipe, args.out)
     field = FieldSpec(
         FIELD, Grid(shape[1:], (0.0,) * len(shape[1:]), (1.0,) * len(shape[1:])), shape[:1] if shape[0] > 1 else ()
     )

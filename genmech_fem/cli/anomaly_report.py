@@ -9,7 +9,6 @@ import numpy as np
 from tabulate import tabulate
 
 from genmech_fem.cli import page
-from genmech_fem.datasets import write_atomic
 from genmech_fem.metrics import detection_scores
 
 LISTED = 20
@@ -75,10 +74,5 @@ def picture(
 
 def write(args: argparse.Namespace, text: str, record: dict[str, Any], png: bytes) -> None:
     """Write the picture, and the report as JSON data, Markdown and a page."""
-    folder = args.out
-    text += "\n\n![Scores, and the most suspicious fields](report.png)\n"
-    write_atomic(folder / "report.png", png)
-    write_atomic(folder / "report.json", json.dumps(record, indent=1).encode())
-    write_atomic(folder / "report.md", text.encode())
-    parts = [page.markdown(text, folder), *page.about_command(args)]
-    page.write_page(folder / "report.html", f"Anomalies by {record['detector']}", parts)
+    picture = ("report", "Scores, and the most suspicious fields", png)
+    page.write_report(args, "report", text, json.dumps(record, indent=1), picture)

@@ -19,9 +19,8 @@ SHOWN = 8  # cells with a picture
 
 def write(run: Run, record: Mapping[str, Any], phases: np.ndarray, task: Task) -> None:
     """Write ``design.json``, the cells, the mesh of the best one, and the page."""
-    whole = {**{name: run.record[name] for name in ("settings", "environment")}, **record}
-    page.write_record(run.folder / "design.json", whole)
-    np.savez_compressed(run.folder / "cells.npz", phase=phases)
+    page.write_record(run, record)
+    page.write_arrays(run.folder / "cells.npz", phase=phases)
     mesh = task.source.solver(VERIFY_REFINE).mesh(phases[0])
     for suffix in ("msh", "vtu"):
         write_mesh(mesh, run.folder / f"cell.{suffix}")

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from genmech_fem.cli.output import tell
 from genmech_fem.datasets import Store, read_splits, split_by_hash, write_splits
-from genmech_fem.datasets.campaign import failure_table
+from genmech_fem.datasets.failures import failure_table
 from genmech_fem.fields import FieldSpec, Grid, Spec, to_json
 
 DAMAGED = 1

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from genmech_fem.adapters import ConformingHomogenization
+from genmech_fem.cli import page
 from genmech_fem.cli.demo_stages import VERIFY_REFINE, Data, decoder, draw_noise, onnx_file, sampler, solver
+from genmech_fem.cli.parallel import in_parallel
 from genmech_fem.cli.progress import progress_bar
 from genmech_fem.cli.run_folder import Run
 from genmech_fem.design import Candidates, TensorTarget, inverse_design, verify
@@ -15,30 +17,31 @@ from genmech_fem.runtime import OnnxModel
 
 
 def design(run: Run) -> dict[str, Any]:
-    """Design for held-out targets with the ONNX sessions; verify all methods with the same number of solves."""
+    """Design for held-out targets, side by side, with the ONNX sessions; all methods get the same number of solves."""
     s = run.settings
-    stored = Data(run)
-    chosen = np.random.default_rng([s.seed, 2]).choice(len(stored.held_out), s.targets, replace=False)
-    verifier = solver(s, VERIFY_REFINE)
-    targets = []
-    with progress_bar(s.targets, "4 design and verify") as bar:
-        for number, held_out in enumerate(chosen):
-            objective = TensorTarget(stored.test["stiffness"][held_out])
-            found = _search(run, number, objective, stored.train, verifier)
-            targets.append(
-                {
-                    "sample": int(stored.held_out[held_out]),
-                    "target": objective.target.tolist(),
-                    "methods": {method: _outcome(c, objective) for method, c in found.items()},
-                }
-            )
-            _keep(run, number, stored.test["phase"][held_out], found, verifier)
-            bar.update()
+    held_out = len(Data(run).held_out)
+    chosen = np.random.default_rng([s.seed, 2]).choice(held_out, s.targets, replace=False)
+    targets = in_parallel(_design, [(run, number, int(sample)) for number, sample in enumerate(chosen)])
     methods = targets[0]["methods"]
     return {
         "targets": targets,
         "median_error": {m: float(np.median([t["methods"][m]["error"] for t in targets])) for m in methods},
         "candidates_unverified": s.targets * (s.candidates - s.solves),
+    }
+
+
+def _design(run: Run, number: int, held_out: int) -> dict[str, Any]:
+    """Design for one held-out sample's stiffness by all methods, and keep the best designs."""
+    stored, verifier = Data(run), solver(run.settings, VERIFY_REFINE)
+    objective = TensorTarget(stored.test["stiffness"][held_out])
+    with progress_bar(1, f"4 design for target {number}", position=number) as bar:
+        found = _search(run, number, objective, stored.train, verifier)
+        _keep(run, number, stored.test["phase"][held_out], found, verifier)
+        bar.update()
+    return {
+        "sample": int(stored.held_out[held_out]),
+        "target": objective.target.tolist(),
+        "methods": {method: _outcome(c, objective) for method, c in found.items()},
     }
 
 
@@ -80,7 +83,7 @@ def _keep(
     folder = run.folder / "designs"
     folder.mkdir(exist_ok=True)
     best = {method.replace(" ", "_"): c.designs["phase"][0] for method, c in found.items()}
-    np.savez_compressed(folder / f"target_{number}.npz", target=target, **best)
+    page.write_arrays(folder / f"target_{number}.npz", target=target, **best)
     mesh = verifier.mesh(found["generator + surrogate"].designs["phase"][0])
     for suffix in (".msh", ".xdmf", ".vtu"):
         write(mesh, folder / f"target_{number}{suffix}")

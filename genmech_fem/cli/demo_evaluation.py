@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from genmech_fem.cli import page
 from genmech_fem.cli.demo_stages import Data, decoder, draw_noise, onnx_file, solver
 from genmech_fem.cli.run_folder import Run
 from genmech_fem.fields import Arrays, take
@@ -29,7 +30,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     }
     generator = decoder(run)
     made = generator(draw_noise(generator, test["stiffness"], run.settings.seed))["phase"]
-    np.savez_compressed(run.folder / "held_out_predictions.npz", generated=made, **predicted)  # type: ignore[arg-type]
+    page.write_arrays(run.folder / "held_out_predictions.npz", generated=made, **predicted)
     solvers = {f"solver, {r} cells/pixel": solver(run.settings, r) for r in (1, 2, 4)}
     few = take(phases, slice(4))
     accuracy = {name: _errors(guess, test) for name, guess in guesses.items()}

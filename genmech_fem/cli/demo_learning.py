@@ -7,8 +7,9 @@ import torch
 from genmech_fem.cli.demo_settings import NETWORKS
 from genmech_fem.cli.demo_stages import Data, weights_file
 from genmech_fem.cli.parallel import in_parallel
-from genmech_fem.cli.progress import advance, progress_bar
+from genmech_fem.cli.progress import progress_bar
 from genmech_fem.cli.run_folder import Run
+from genmech_fem.cli.training_bar import follow
 from genmech_fem.datasets.torch import to_tensors
 from genmech_fem.generative import FlowMatching
 from genmech_fem.surrogates import FieldSurrogate
@@ -29,9 +30,9 @@ def _learn(run: Run, name: str) -> dict[str, Any]:
     model, tensors, recipe, symmetries = {"generator": _generator, "surrogate": _surrogate}[name](run)
     checkpoint = run.folder / "checkpoints" / f"{name}.safetensors"
     log = checkpoint.with_suffix(".log.jsonl")
+    steps = fit(model, tensors, recipe, augment=symmetries, checkpoint=checkpoint, log=log)
     with progress_bar(recipe.steps or 0, f"2 learn the {name}", position=NETWORKS.index(name)) as bar:
-        for progress in fit(model, tensors, recipe, augment=symmetries, checkpoint=checkpoint, log=log):
-            advance(bar, progress.step)
+        follow(steps, bar, lambda step: step.step)
     save_model(model, weights_file(run, name), training_record(tensors, recipe, symmetries))
     lines = read_log(log)
     return {

@@ -9,7 +9,7 @@ from genmech_fem.cli.demo import HEADERS, design_rows
 from genmech_fem.cli.demo_settings import COMPONENTS
 from genmech_fem.cli.demo_stages import LABEL_REFINE, VERIFY_REFINE, Data, solver
 from genmech_fem.cli.run_folder import Run
-from genmech_fem.datasets import write_atomic
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import MissingExtraError
 from genmech_fem.plotting import histories, images, mesh_picture, parity, to_png
 

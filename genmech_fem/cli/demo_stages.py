@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from genmech_fem import plugins
 from genmech_fem.adapters import ConformingHomogenization, Material
-from genmech_fem.cli.demo_settings import Settings
+from genmech_fem.cli.demo_settings import NETWORKS, Settings
+from genmech_fem.cli.parallel import in_parallel
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.cli.run_folder import Run
 from genmech_fem.datasets import Campaign, Processes, Store, generate, split
@@ -79,25 +81,23 @@ def data(run: Run) -> dict[str, Any]:
 
 
 def export(run: Run) -> dict[str, Any]:
-    """Write both networks as ONNX files and compare them with torch."""
-    few = take(Data(run).train, slice(8))
+    """Write both networks as ONNX files, side by side, and compare them with torch."""
     (run.folder / "onnx").mkdir(exist_ok=True)
-    reports = {}
-    with progress_bar(2, "3 export to ONNX") as bar:
-        specs = solver(run.settings)
-        surrogate = TorchModel(load_network(run, "surrogate"), specs.inputs, specs.outputs)
-        reports["surrogate"] = to_onnx(surrogate, onnx_file(run, "surrogate"), {"phase": few["phase"]})
+    return dict(zip(NETWORKS, in_parallel(_export, [(run, name) for name in NETWORKS]), strict=True))
+
+
+def _export(run: Run, name: str) -> dict[str, Any]:
+    """Write one network and return its size and its differences to torch."""
+    torch.set_num_threads(1)
+    few, specs, file = take(Data(run).train, slice(8)), solver(run.settings), onnx_file(run, name)
+    network = load_network(run, name)
+    with progress_bar(1, f"3 export the {name}", position=NETWORKS.index(name)) as bar:
+        if name == "surrogate":
+            report = to_onnx(TorchModel(network, specs.inputs, specs.outputs), file, {"phase": few["phase"]})
+        else:
+            report = flow_to_onnx(network, file, field=specs.inputs[0], condition=specs.outputs[0], samples=few)
         bar.update()
-        generator = load_network(run, "generator")
-        reports["generator"] = flow_to_onnx(
-            generator,
-            onnx_file(run, "generator"),
-            field=specs.inputs[0],
-            condition=specs.outputs[0],
-            samples=few,
-        )
-        bar.update()
-    return {name: {"bytes": report.size, "differences": dict(report.differences)} for name, report in reports.items()}
+    return {"bytes": report.size, "differences": dict(report.differences)}
 
 
 def load_network(run: Run, name: str) -> Any:

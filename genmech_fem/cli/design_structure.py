@@ -4,7 +4,6 @@ import argparse
 from dataclasses import fields
 from typing import Any, cast
 
-import numpy as np
 from tabulate import tabulate
 
 from genmech_fem.cli import page, structure_page
@@ -63,7 +62,7 @@ def _design(run: Run, task: Task) -> dict[str, Any]:
         "failures": [failure for loop in loops for failure in loop.failures],
         "histories": [loop.history for loop in loops],
     }
-    np.save(run.folder / "density.npy", density[0])
+    page.write_array(run.folder / "density.npy", density[0])
     structure_page.write(run, record, task)
     if interrupted:
         raise KeyboardInterrupt

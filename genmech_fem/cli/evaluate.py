@@ -18,7 +18,6 @@ from genmech_fem.cli.model_card import card_record, card_text, write_card
 from genmech_fem.cli.output import tell
 from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.cli.samples import read_fitting
-from genmech_fem.datasets import write_atomic
 from genmech_fem.forward import ForwardModel
 from genmech_fem.metrics import ReportCard, report_card
 
@@ -99,9 +98,6 @@ def homogenization(grid: tuple[int, ...]) -> ForwardModel:
 def _write(args: argparse.Namespace, card: ReportCard, text: str) -> None:
     from genmech_fem.plotting import report_card_figure, to_png
 
-    folder, title = args.out, f"Report card of {card.size} samples"
-    whole = f"# {title}\n\n{text}\n\n![Samples, curves and histograms](report_card.png)\n"
-    write_atomic(folder / "report_card.png", to_png(report_card_figure(card)))
-    write_atomic(folder / "report_card.json", card.to_json().encode())
-    write_atomic(folder / "report_card.md", whole.encode())
-    page.write_page(folder / "report.html", title, [page.markdown(whole, folder), *page.about_command(args)])
+    picture = ("report_card", "Samples, curves and histograms", to_png(report_card_figure(card)))
+    whole = f"# Report card of {card.size} samples\n\n{text}"
+    page.write_report(args, "report_card", whole, card.to_json(), picture)

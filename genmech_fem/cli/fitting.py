@@ -12,8 +12,8 @@ from genmech_fem.cli.assessment import opened
 from genmech_fem.cli.model_card import card_record, card_text, write_card
 from genmech_fem.cli.output import tell
 from genmech_fem.cli.passport import passport_of
-from genmech_fem.cli.progress import advance, progress_bar
 from genmech_fem.cli.samples import Pairs
+from genmech_fem.cli.training_bar import fit_with_bar
 from genmech_fem.fields import Spec, from_json
 from genmech_fem.runtime import Domain
 
@@ -73,7 +73,7 @@ def trained(
     finish: Callable[[Any], None] | None = None,
 ) -> "tuple[TorchModel, dict[str, Any]]":
     """Train a surrogate on these samples and save it; it and its notes."""
-    from genmech_fem.training import Recipe, fit, save_model, training_record
+    from genmech_fem.training import Recipe, save_model, training_record
 
     importlib.import_module("genmech_fem.plotting")  # a missing extra is said before the training
     args.out.mkdir(parents=True, exist_ok=True)
@@ -87,10 +87,7 @@ def trained(
     )
     began = time.process_time()
     numbers = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    steps = fit(model, {"x": x, "y": y}, recipe, checkpoint=args.out / "training", log=args.out / "training.jsonl")
-    with progress_bar(100, "train") as bar:
-        for progress in steps:
-            advance(bar, int(100 * progress.fraction))
+    fit_with_bar(model, {"x": x, "y": y}, recipe, args.out)
     if finish is not None:
         finish(model)
     notes = {

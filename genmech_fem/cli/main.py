@@ -10,9 +10,10 @@ from typing import Any
 
 from genmech_fem import __version__
 from genmech_fem.cli.examples import epilog
-from genmech_fem.errors import GenmechError
+from genmech_fem.errors import GenmechError, one_line
 
 INTERRUPTED = 130
+READER_GONE = 141  # what a shell says of SIGPIPE
 BAD_INPUT = 2
 
 HERE = "genmech_fem.cli.commands"
@@ -55,6 +56,7 @@ exit codes:
   1    the command ran, and what it checked does not hold: a damaged file, an energy that differs, a broken package
   2    bad input, or a package that is missing: one line says what was expected, and what to do
   130  interrupted by Ctrl-C; the same command goes on where it was
+  141  the reader of the output has gone, as after 'genmech ... | head'
 
 'genmech COMMAND --help' shows examples of the command; where there is --json, scripts can read what it found."""
 
@@ -62,18 +64,29 @@ exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; bad input gives one line on the standard error and the code 2."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("PETSC_OPTIONS", "-no_signal_handler")  # PETSc would end in uproar when a reader goes
     try:
-        args = make_parser([path for path in COMMANDS if tuple(words[: len(path)]) == path]).parse_args(words)
-        args.command = shlex.join(["genmech", *words])
-        return int(args.run(args))
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
+        return READER_GONE
     except KeyboardInterrupt:
         print("genmech: interrupted; the same command resumes where it was", file=sys.stderr)
         return INTERRUPTED
     except (GenmechError, ImportError, ValueError, OSError) as error:
         hint = ": 'genmech doctor' tells what works" if isinstance(error, ImportError) else ""
-        print(f"genmech: {' '.join(str(error).split())}{hint}", file=sys.stderr)
+        print(f"genmech: {one_line(error)}{hint}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _run(words: list[str]) -> int:
+    """Run the command of these words, and see to it that its output arrives."""
+    try:
+        args = make_parser([path for path in COMMANDS if tuple(words[: len(path)]) == path]).parse_args(words)
+        args.command = shlex.join(["genmech", *words])
+        return int(args.run(args))
+    finally:
+        sys.stdout.flush()
 
 
 def make_parser(whole: Sequence[tuple[str, ...]]) -> argparse.ArgumentParser:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from genmech_fem.cli import mnist_report
+from genmech_fem.cli import mnist_report, page
 from genmech_fem.cli.commands.mechanical_mnist import TOLERANCE_PERCENT
 from genmech_fem.cli.mnist_report import FROM_DISPLACEMENT
 from genmech_fem.cli.progress import progress_bar
-from genmech_fem.datasets import write_atomic
 from genmech_fem.datasets.mechanical_mnist import Published, read, youngs_modulus
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import ConvergenceError
 
 DIFFERENT = 1
@@ -63,20 +63,8 @@ def parse_range(text: str, count: int) -> range:
 
 def compare(published: Published, samples: range, *, tolerance: float = TOLERANCE_PERCENT / 100) -> dict[str, Any]:
     """Solve the samples; JSON data with a row for every step and every energy."""
-    from genmech_fem.problems import extension_energies, uniaxial_extension
-
-    steps = published.displacement
-    problem = uniaxial_extension((28, 28))
-    energies = np.full((len(samples), len(steps)), np.nan)
-    failures = {}
-    start = time.perf_counter()
-    with progress_bar(len(samples), "Mechanical MNIST") as bar:
-        for row, sample in enumerate(samples):
-            try:
-                energies[row] = extension_energies(problem, youngs_modulus(published.bitmap[sample]), steps)
-            except ConvergenceError as error:
-                failures[sample] = str(error)
-            bar.update()
+    steps, start = published.displacement, time.perf_counter()
+    energies, failures = _solved(published, samples)
     seconds = (time.perf_counter() - start) / len(samples)
     reference = published.strain_energy[samples.start : samples.stop]
     difference = np.full_like(energies, np.nan)
@@ -94,19 +82,32 @@ def compare(published: Published, samples: range, *, tolerance: float = TOLERANC
         "agrees": not failures and maximum is not None and maximum <= tolerance,
         "seconds_per_sample": seconds,
         "failures": failures,
-        "strain_energy": [_plain(row) for row in energies],
-        "relative_difference": [_plain(row) for row in difference],
+        "strain_energy": [[page.known(x) for x in row] for row in energies],
+        "relative_difference": [[page.known(x) for x in row] for row in difference],
     }
+
+
+def _solved(published: Published, samples: range) -> tuple[np.ndarray, dict[int, str]]:
+    """Energies (samples, steps), NaN where a solve failed, and the reasons for that by sample."""
+    from genmech_fem.problems import extension_energies, uniaxial_extension
+
+    problem, steps = uniaxial_extension((28, 28)), published.displacement
+    energies = np.full((len(samples), len(steps)), np.nan)
+    failures = {}
+    with progress_bar(len(samples), "Mechanical MNIST") as bar:
+        for row, sample in enumerate(samples):
+            try:
+                energies[row] = extension_energies(problem, youngs_modulus(published.bitmap[sample]), steps)
+            except ConvergenceError as error:
+                failures[sample] = str(error)
+            bar.update()
+    return energies, failures
 
 
 def _of(statistic: Any, values: np.ndarray) -> float | None:
     """Statistic of the numbers among `values`; None if there are none."""
     numbers = values[np.isfinite(values)]
     return float(statistic(numbers)) if numbers.size else None
-
-
-def _plain(row: np.ndarray) -> list[float | None]:
-    return [float(x) if np.isfinite(x) else None for x in row]
 
 
 def _check_writable(file: Path) -> None:

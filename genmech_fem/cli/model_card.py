@@ -12,7 +12,6 @@ from tabulate import tabulate
 from genmech_fem.cli import page
 from genmech_fem.cli.assessment import BATCH
 from genmech_fem.cli.samples import Pairs
-from genmech_fem.datasets import write_atomic
 from genmech_fem.fields import FieldSpec, Spec, from_json
 
 WORST = 4  # cases with a picture
@@ -58,13 +57,9 @@ def write_card(
     """Write card.md, card.json, worst.png, the samples with the largest errors, and report.html."""
     from genmech_fem.plotting import to_png
 
-    folder = args.out
-    write_atomic(folder / "worst.png", to_png(_picture(notes, found, asked)))
-    write_atomic(folder / "card.json", json.dumps(card_record(notes, found), indent=1).encode())
-    text += "\n\n![Worst cases, or predicted against true numbers](worst.png)\n"
-    write_atomic(folder / "card.md", text.encode())
-    parts = [page.markdown(text, folder), *_course(folder / "training.jsonl"), *page.about_command(args)]
-    page.write_page(folder / "report.html", text.splitlines()[0].removeprefix("# "), parts)
+    record, course = json.dumps(card_record(notes, found), indent=1), _course(args.out / "training.jsonl")
+    picture = ("worst", "Worst cases, or predicted against true numbers", to_png(_picture(notes, found, asked)))
+    page.write_report(args, "card", text, record, picture, course)
 
 
 def _picture(notes: Mapping[str, Any], found: Mapping[str, Any], asked: Pairs) -> Any:
@@ -99,8 +94,9 @@ def _course(log: Path) -> list[str]:
 
 def _plane(field: np.ndarray, spec: Spec) -> np.ndarray:
     """The first component (nx, ny) of a field, in the middle of a volume."""
-    plane: np.ndarray = field.reshape(spec.channel_shape)[0]
-    return plane[..., plane.shape[2] // 2] if plane.ndim == 3 else plane
+    from genmech_fem.plotting.figures import middle_slice
+
+    return middle_slice(field.reshape(spec.channel_shape)[0])
 
 
 def _described(spec: Spec) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import html
+import io
 import json
 import math
 import re
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
-from genmech_fem.datasets import write_atomic
+from genmech_fem.cli.run_folder import Run
 from genmech_fem.datasets.provenance import environment
+from genmech_fem.drafts import draft, write_atomic
 from genmech_fem.errors import MissingExtraError
 
 _PAGE = """<!doctype html>
@@ -101,9 +104,39 @@ def about_command(args: argparse.Namespace) -> list[str]:
 
 def write_data_page(folder: Path, args: argparse.Namespace) -> None:
     """Write ``report.html`` of a data set, from its card."""
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    title = card.splitlines()[0].removeprefix("# ")
-    write_page(folder / "report.html", title, [markdown(card, folder), *about_command(args)])
+    _write_command_page(folder, args, (folder / "README.md").read_text(encoding="utf-8"))
+
+
+def write_report(
+    args: argparse.Namespace,
+    name: str,
+    text: str,
+    record: str,
+    picture: tuple[str, str, bytes],
+    parts: Sequence[str] = (),
+) -> None:
+    """Write a report with one picture as Markdown, as JSON data, and as a page.
+
+    Args:
+        args: Arguments of the command; ``args.out`` is the folder.
+        name: Name of the Markdown and of the JSON file.
+        text: The report as Markdown, with its title as a heading in the first line.
+        record: The report as JSON data.
+        picture: Name of the picture's file, what it shows, and the PNG file.
+        parts: What the page shows after the text.
+    """
+    file, shows, png = picture
+    text += f"\n\n![{shows}]({file}.png)\n"
+    write_atomic(args.out / f"{file}.png", png)
+    write_atomic(args.out / f"{name}.json", record.encode())
+    write_atomic(args.out / f"{name}.md", text.encode())
+    _write_command_page(args.out, args, text, parts)
+
+
+def _write_command_page(folder: Path, args: argparse.Namespace, text: str, parts: Sequence[str] = ()) -> None:
+    """Write ``report.html`` of a command that keeps no record, from Markdown with a title."""
+    title = text.splitlines()[0].removeprefix("# ")
+    write_page(folder / "report.html", title, [markdown(text, folder), *parts, *about_command(args)])
 
 
 def write_page(path: Path, title: str, parts: Iterable[str]) -> None:
@@ -111,9 +144,23 @@ def write_page(path: Path, title: str, parts: Iterable[str]) -> None:
     write_atomic(path, _PAGE.format(title=html.escape(title), body="\n".join(parts)).encode())
 
 
-def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write JSON data."""
-    write_atomic(path, json.dumps(record, indent=1, allow_nan=False).encode())
+def write_record(run: Run, record: Mapping[str, Any]) -> None:
+    """Write ``design.json`` of a run: its settings and versions, and what it found."""
+    whole = {**{name: run.record[name] for name in ("settings", "environment")}, **record}
+    write_atomic(run.folder / "design.json", json.dumps(whole, indent=1, allow_nan=False).encode())
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays by name as compressed NPZ."""
+    with draft(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as NPY."""
+    data = io.BytesIO()
+    np.save(data, array)
+    write_atomic(path, data.getvalue())
 
 
 def known(number: float) -> float | None:

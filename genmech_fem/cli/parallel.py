@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -49,6 +50,7 @@ def in_parallel(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) 
 
 
 def _call(sender: Connection, task: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sender.send((None, task(*args)))
@@ -58,6 +60,14 @@ def _call(sender: Connection, task: Callable[..., Any], args: tuple[Any, ...]) -
         sender.send((str(error), None))
     except Exception:  # a bug: its traceback is the message
         sender.send((traceback.format_exc(), None))
+
+
+def _end_with_parent() -> None:
+    """Interrupt this process once its parent has been killed: nobody waits for what it computes."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def _interrupt(child: BaseProcess) -> None:

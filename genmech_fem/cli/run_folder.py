@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from genmech_fem.datasets import write_atomic
 from genmech_fem.datasets.provenance import environment
+from genmech_fem.drafts import write_atomic
 from genmech_fem.errors import DatasetError
 
 FREE_BYTES = 200_000_000
@@ -32,7 +32,7 @@ class Run:
     def __init__(self, folder: Path, settings: Any, *, command: str = "") -> None:
         self.folder, self.settings = folder, settings
         self._file = folder / "run.json"
-        if folder.is_dir() and any(folder.iterdir()) and not self._file.exists():
+        if folder.is_dir() and any(folder.glob("[!.]*")) and not self._file.exists():  # a kill leaves hidden drafts
             raise DatasetError(f"{folder} holds files that are not of a run: choose another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)
         self.record: dict[str, Any] = {

@@ -43,8 +43,7 @@ def figures(record: Mapping[str, Any], task: Task) -> list[tuple[str, str]]:
 
 def write(run: Run, record: Mapping[str, Any], task: Task, design: Design | None = None) -> None:
     """Write ``design.json`` and the page."""
-    whole = {**{name: run.record[name] for name in ("settings", "environment")}, **record}
-    page.write_record(run.folder / "design.json", whole)
+    page.write_record(run, record)
     histories = record["histories"]
     curve = history_curve(
         [value for history in histories for value in history], "compliance", stages=[len(h) for h in histories]

@@ -1,14 +1,11 @@
 """The problem of ``genmech design structure``: structure, densities, optimiser, and the figures that are reported."""
 
 from functools import cached_property
-from importlib.util import find_spec
 
 import numpy as np
 
-from genmech_fem.adapters.beams import cantilever_structure, mbb_structure
 from genmech_fem.adapters.conforming_structure import ConformingStructure
 from genmech_fem.adapters.pixel_structure import pixel_structure
-from genmech_fem.adapters.structures import Structure, node_grid
 from genmech_fem.adapters.wheel import Wheel
 from genmech_fem.cli.structure_settings import Settings
 from genmech_fem.design import (
@@ -24,8 +21,10 @@ from genmech_fem.design.connectivity import Connected, EnclosedVoids
 from genmech_fem.design.manufacturability import MinimumFeature
 from genmech_fem.design.nlopt import MMA
 from genmech_fem.design.overhang import Overhang
-from genmech_fem.errors import MissingExtraError
+from genmech_fem.errors import require
 from genmech_fem.forward import ForwardModel
+from genmech_fem.geometry.standard_structures import cantilever_structure, mbb_structure
+from genmech_fem.geometry.structures import Structure, node_grid
 
 LAWS: dict[str, type[SIMP] | type[RAMP]] = {"simp": SIMP, "ramp": RAMP}
 METHODS: dict[str, type[Optimizer]] = {"oc": OptimalityCriteria, "mma": MMA}
@@ -57,8 +56,8 @@ class Task:
                 )
         else:
             self.structure = beam(settings)
-        if settings.optimizer == "mma" and find_spec("nlopt") is None:
-            raise MissingExtraError("nlopt", "nlopt")
+        if settings.optimizer == "mma":
+            require("nlopt", "nlopt")
         self.optimizer = METHODS[settings.optimizer]()
         smooth = DensityFilter(self.structure.grid, settings.radius * self.structure.grid.spacing[0])
         kind = LAWS[settings.interpolation]

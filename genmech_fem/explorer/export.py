@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from genmech_fem.adapters import ConformingHomogenization
-from genmech_fem.datasets import write_atomic
+from genmech_fem.drafts import write_atomic
 from genmech_fem.explorer.comparison import Comparison
 from genmech_fem.explorer.local_fields import grid_of
 from genmech_fem.geometry import write

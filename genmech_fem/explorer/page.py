@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from importlib import resources
 
-from genmech_fem.errors import GenmechError, MissingExtraError
+from genmech_fem.errors import GenmechError, MissingExtraError, one_line
 from genmech_fem.explorer.asking import Asking
 from genmech_fem.explorer.desk import Desk
 from genmech_fem.explorer.explorer import Explorer
@@ -92,4 +92,4 @@ class Page:
         if not isinstance(error, GenmechError | ValueError | OSError):
             _log.exception("the explorer failed", exc_info=error)
         with self._state:
-            self._state.message = " ".join(str(error).split()) or type(error).__name__
+            self._state.message = one_line(error)

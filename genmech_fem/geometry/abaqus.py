@@ -11,6 +11,8 @@ from pathlib import Path
 import meshio
 import numpy as np
 
+from genmech_fem.geometry.mesh import FACET_TYPES
+
 _SOLIDS = {4: "tetra", 5: "pyramid", 6: "wedge", 8: "hexahedron", 10: "tetra10", 15: "wedge15", 20: "hexahedron20"}
 _PLANES = {3: "triangle", 4: "quad", 6: "triangle6", 8: "quad8", 9: "quad9"}
 _LINES = {2: "line", 3: "line3"}
@@ -26,7 +28,6 @@ _FACES = {
     "tetra": ((0, 1, 2), (0, 3, 1), (1, 3, 2), (2, 3, 0)),
     "hexahedron": ((0, 1, 2, 3), (4, 7, 6, 5), (0, 4, 5, 1), (1, 5, 6, 2), (2, 6, 7, 3), (3, 7, 4, 0)),
 }
-_FACE_TYPES = {2: "line", 3: "triangle", 4: "quad"}
 _DEPTH = 10
 
 
@@ -65,7 +66,7 @@ def read_abaqus(path: Path) -> meshio.Mesh:
             sets = {other: [*members, np.zeros(0, dtype=np.int64)] for other, members in sets.items()}
             own = sets.setdefault(name, [np.zeros(0, dtype=np.int64) for _ in range(len(blocks) + 1)])
             own[-1] = np.arange(len(faces))
-            blocks.append((_FACE_TYPES[corners], np.array(faces)))
+            blocks.append((FACET_TYPES[corners], np.array(faces)))
     return meshio.Mesh(
         points,
         blocks,
@@ -99,28 +100,11 @@ def _blocks(path: Path, depth: int) -> Iterator[tuple[str, dict[str, str], list[
 
 
 def _take(deck: _Deck, keyword: str, options: dict[str, str], lines: list[str]) -> None:
+    """Enter a block into the deck; blocks of other keywords are passed over."""
     if keyword == "NODE":
-        rows = [[part for part in line.split(",") if part.strip()] for line in lines]
-        numbers = [int(row[0]) for row in rows]
-        if not deck.nodes.keys().isdisjoint(numbers):
-            raise ValueError(f"expected one part with every node once, got node {numbers[0]} twice: export one part")
-        deck.nodes |= {number: [float(x) for x in row[1:4]] for number, row in zip(numbers, rows, strict=True)}
-        if "NSET" in options:
-            deck.node_sets.setdefault(options["NSET"], []).extend(numbers)
+        _take_nodes(deck, options, lines)
     elif keyword == "ELEMENT":
-        kind = _type(options.get("TYPE", ""))
-        values = [int(part) for line in lines for part in line.split(",") if part.strip()]
-        width = meshio._common.num_nodes_per_cell[kind] + 1
-        if len(values) % width:
-            raise ValueError(
-                f"expected {width} numbers for each element of {options['TYPE']}, got {len(values)} in all"
-            )
-        found = {row[0]: row[1:] for row in (values[i : i + width] for i in range(0, len(values), width))}
-        if any(not known.keys().isdisjoint(found) for known in deck.elements.values()):
-            raise ValueError(f"expected one part with every element once, got {next(iter(found))} or later twice")
-        deck.elements.setdefault(kind, {}).update(found)
-        if "ELSET" in options:
-            deck.element_sets.setdefault(options["ELSET"], []).extend(found)
+        _take_elements(deck, options, lines)
     elif keyword in ("NSET", "ELSET"):
         sets = deck.node_sets if keyword == "NSET" else deck.element_sets
         sets.setdefault(options[keyword], []).extend(_members(lines, "GENERATE" in options, sets))
@@ -129,7 +113,32 @@ def _take(deck: _Deck, keyword: str, options: dict[str, str], lines: list[str]) 
         deck.surfaces.setdefault(options["NAME"], []).extend((p[0], p[1].upper()) for p in pairs if len(p) > 1)
 
 
+def _take_nodes(deck: _Deck, options: dict[str, str], lines: list[str]) -> None:
+    rows = [[part for part in line.split(",") if part.strip()] for line in lines]
+    numbers = [int(row[0]) for row in rows]
+    if not deck.nodes.keys().isdisjoint(numbers):
+        raise ValueError(f"expected one part with every node once, got node {numbers[0]} twice: export one part")
+    deck.nodes |= {number: [float(x) for x in row[1:4]] for number, row in zip(numbers, rows, strict=True)}
+    if "NSET" in options:
+        deck.node_sets.setdefault(options["NSET"], []).extend(numbers)
+
+
+def _take_elements(deck: _Deck, options: dict[str, str], lines: list[str]) -> None:
+    kind = _type(options.get("TYPE", ""))
+    values = [int(part) for line in lines for part in line.split(",") if part.strip()]
+    width = meshio._common.num_nodes_per_cell[kind] + 1
+    if len(values) % width:
+        raise ValueError(f"expected {width} numbers for each element of {options['TYPE']}, got {len(values)} in all")
+    found = {row[0]: row[1:] for row in (values[i : i + width] for i in range(0, len(values), width))}
+    if any(not known.keys().isdisjoint(found) for known in deck.elements.values()):
+        raise ValueError(f"expected one part with every element once, got {next(iter(found))} or later twice")
+    deck.elements.setdefault(kind, {}).update(found)
+    if "ELSET" in options:
+        deck.element_sets.setdefault(options["ELSET"], []).extend(found)
+
+
 def _type(name: str) -> str:
+    """Type of an element in meshio's words."""
     for pattern, kinds in _FAMILIES:
         match = pattern.match(name.upper())
         count = int(next(filter(None, match.groups()))) if match else 0

@@ -4,9 +4,7 @@ import numpy as np
 
 from genmech_fem.errors import ContractError
 from genmech_fem.fields import Arrays, FieldSpec, Points
-from genmech_fem.geometry.mesh import NODES, Mesh
-
-_DIMENSIONS = {"triangle": 2, "quad": 2, "tetra": 3, "hexahedron": 3}
+from genmech_fem.geometry.mesh import DIMENSIONS, NODES, Mesh
 
 
 def mesh_specs(cell_type: str, unit: str = "m") -> tuple[FieldSpec, FieldSpec, FieldSpec]:
@@ -23,9 +21,9 @@ def mesh_specs(cell_type: str, unit: str = "m") -> tuple[FieldSpec, FieldSpec, F
     Raises:
         ValueError: There is no such type.
     """
-    if cell_type not in _DIMENSIONS:
-        raise ValueError(f"mesh_specs: expected one of {sorted(_DIMENSIONS)}, got {cell_type!r}")
-    dimension = _DIMENSIONS[cell_type]
+    if cell_type not in DIMENSIONS:
+        raise ValueError(f"mesh_specs: expected one of {sorted(DIMENSIONS)}, got {cell_type!r}")
+    dimension = DIMENSIONS[cell_type]
     return (
         FieldSpec("mesh.points", Points(dimension), (dimension,), unit),
         FieldSpec("mesh.cells", Points(dimension), (NODES[cell_type],)),
@@ -39,7 +37,7 @@ def mesh_arrays(mesh: Mesh) -> dict[str, np.ndarray]:
     Raises:
         ContractError: It is a surface in space.
     """
-    if mesh.dimension != _DIMENSIONS[mesh.cell_type]:
+    if mesh.dimension != DIMENSIONS[mesh.cell_type]:
         raise ContractError(f"mesh_arrays: expected a plane or solid mesh, got a surface of {mesh.cell_type}s in space")
     arrays = {"mesh.points": mesh.points.T[None], "mesh.cells": mesh.cells.T[None], "mesh.tags": mesh.tags[None]}
     return arrays | {f"{name}.mask": np.ones((1, a.shape[-1]), dtype=bool) for name, a in arrays.items()}
@@ -59,7 +57,7 @@ def mesh_of(arrays: Arrays, sample: int = 0) -> Mesh:
         )
     except KeyError as error:
         raise ContractError(f"mesh_of: expected the arrays of mesh_specs, got {sorted(arrays)}") from error
-    types = {(_DIMENSIONS[name], NODES[name]): name for name in _DIMENSIONS}
+    types = {(DIMENSIONS[name], NODES[name]): name for name in DIMENSIONS}
     shape = len(points), len(cells)
     if shape not in types:
         raise ContractError(f"mesh_of: expected (dimension, nodes of a cell) in {sorted(types)}, got {shape}")

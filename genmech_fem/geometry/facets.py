@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from genmech_fem.fields import Grid
 from genmech_fem.geometry.mesh import FACETS, Mesh
 
 SURFACE = 10
@@ -77,3 +78,18 @@ def with_facet_tags(mesh: Mesh) -> Mesh:
     names |= {f"interface_{a}_{b}": interface_tag(a, b) for a, b in pairs}
     kept = tags > 0
     return replace(mesh, facets=facets[kept], facet_tags=tags[kept].astype(np.int32), names=names)
+
+
+def with_box_tags(mesh: Mesh, box: Grid) -> Mesh:
+    """Tag the boundary of a solid in a box: sides where it reaches those of the box, surface elsewhere."""
+    mesh = with_facet_tags(mesh)
+    tags = mesh.facet_tags.copy()
+    sides = np.stack([box.lower, box.upper], axis=1)
+    ends = np.stack([mesh.points.min(axis=0), mesh.points.max(axis=0)], axis=1)
+    reached = np.abs(ends - sides) <= 1e-9 * np.diff(sides, axis=1).max()
+    for tag, touches in zip(SIDES.values(), reached.ravel(), strict=False):
+        if not touches:
+            tags[tags == tag] = SURFACE
+    present = set(tags.tolist())
+    names = {name: tag for name, tag in {**SIDES, "surface": SURFACE}.items() if tag in present}
+    return replace(mesh, facet_tags=tags, names={"solid": 0, **names})

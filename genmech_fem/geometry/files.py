@@ -10,10 +10,14 @@ import meshio
 import numpy as np
 
 from genmech_fem.drafts import draft_folder
-from genmech_fem.errors import MeshingError, MissingExtraError
+from genmech_fem.errors import MeshingError, MissingExtraError, one_line
 from genmech_fem.geometry.abaqus import read_abaqus
+from genmech_fem.geometry.file_tags import PHASE
+from genmech_fem.geometry.gmsh_files import read_gmsh, write_gmsh
 from genmech_fem.geometry.mesh import Mesh
-from genmech_fem.geometry.solution import GMSH, PHASE, Solution, solution_from
+from genmech_fem.geometry.pyvista import vtk_components
+from genmech_fem.geometry.raw_meshes import solution_from
+from genmech_fem.geometry.solution import Solution
 from genmech_fem.geometry.vtk_files import read_vtk_file
 from genmech_fem.geometry.xdmf import read_xdmf, write_xdmf
 
@@ -21,54 +25,12 @@ type Fields = Mapping[str, np.ndarray]
 type Reader = Callable[[Path, int], tuple[meshio.Mesh, float | None]]
 
 
-def _write_gmsh(path: Path, mesh: Mesh, raw: meshio.Mesh) -> None:
-    # Gmsh takes the physical tag 0 for "none": phase k is the physical group k + 1, named "phase_k".
-    data = [*raw.point_data.values(), *(block for (block,) in raw.cell_data.values())]
-    if any(array[0].size not in (1, 3, 9) for array in data):
-        raise ValueError(f"{path.name}: a Gmsh file holds fields of 1, 3 or 9 components only, use .vtu")
-    if not mesh.facet_tags.all():
-        raise ValueError(f"{path.name}: a Gmsh file holds facet tags from 1 on, got 0")
-    (cells,) = raw.cells
-    blocks, tags = [(cells.type, cells.data)], [mesh.tags + 1]
-    phases, facet_tags = np.unique(mesh.tags).tolist(), np.unique(mesh.facet_tags).tolist()
-    groups = {name: (tag, cells.dim - 1) for name, tag in mesh.names.items() if tag in facet_tags}
-    groups |= {name: (tag + 1, cells.dim) for name, tag in mesh.names.items() if tag in phases and name not in groups}
-    groups |= {f"{PHASE}_{tag}": (tag + 1, cells.dim) for tag in phases}
-    del raw.cell_data[PHASE]
-    if len(mesh.facets):
-        blocks.append((_FACET_TYPES[mesh.facets.shape[1]], mesh.facets))
-        tags.append(mesh.facet_tags)
-        raw.cell_data = {
-            name: [data, np.zeros((len(mesh.facets), *data.shape[1:]), data.dtype)]
-            for name, (data,) in raw.cell_data.items()
-        }
-    raw.cell_data |= {GMSH: tags, "gmsh:geometrical": tags}
-    stored = meshio.Mesh(raw.points, blocks, raw.point_data, raw.cell_data)
-    stored.field_data = {name: np.array(group) for name, group in groups.items()}
-    meshio.gmsh.write(path, stored, fmt_version="2.2")
-
-
-_FACET_TYPES = {2: "line", 3: "triangle", 4: "quad"}
 _WRITERS: dict[str, Callable[[Path, Mesh, meshio.Mesh], None]] = {
-    ".msh": _write_gmsh,
+    ".msh": write_gmsh,
     ".vtk": lambda path, _, raw: meshio.vtk.write(path, raw),
     ".vtu": lambda path, _, raw: meshio.vtu.write(path, raw),
     ".xdmf": lambda path, _, raw: write_xdmf(path, raw),
 }
-
-
-def _by_block(cells: list[tuple[str, np.ndarray]], data: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
-    ends = np.cumsum([len(block) for _, block in cells])[:-1]
-    return {name: np.split(values, ends) for name, values in data.items()}
-
-
-meshio.gmsh._gmsh22.cell_data_from_raw = _by_block  # meshio 5.3.5 splits element data by the length of the pairs
-
-
-def _read_msh(path: Path) -> meshio.Mesh:
-    with path.open("rb") as file:
-        ansys = file.read(64).lstrip().startswith(b"(")
-    return meshio.ansys.read(path) if ansys else meshio.gmsh.read(path)
 
 
 def _one_step(read: Callable[[Path], meshio.Mesh]) -> Reader:
@@ -97,7 +59,7 @@ def _or_vtk(read: Callable[[Path], meshio.Mesh]) -> Reader:
 
 
 _READERS: dict[str, Reader] = {
-    ".msh": _one_step(_read_msh),
+    ".msh": _one_step(read_gmsh),
     ".vtk": _or_vtk(meshio.vtk.read),
     ".vtu": _or_vtk(meshio.vtu.read),
     ".xdmf": read_xdmf,
@@ -138,7 +100,7 @@ def write(mesh: Mesh, path: str | Path, *, point_data: Fields | None = None, cel
         raise ValueError(f"write: the cell field '{PHASE}' is written from mesh.tags, give yours another name")
     at_cells = {name: [_field(name, data, len(mesh.cells))] for name, data in (cell_data or {}).items()}
     at_points = {name: _field(name, data, len(mesh.points)) for name, data in (point_data or {}).items()}
-    points = mesh.points if path.suffix.lower() == ".xdmf" else _padded(mesh.points)
+    points = mesh.points if path.suffix.lower() == ".xdmf" else vtk_components(mesh.points)
     at_cells[PHASE] = [mesh.tags.astype(np.int64)]  # VTK cannot read meshio's int32
     with draft_folder(path) as folder:
         writer(folder / path.name, mesh, meshio.Mesh(points, [(mesh.cell_type, mesh.cells)], at_points, at_cells))
@@ -193,8 +155,8 @@ def read_solution(path: str | Path, step: int = -1, *, tags: str | None = None, 
     except MissingExtraError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise MeshingError(f"{path}: expected a complete {path.suffix} mesh file, cannot read it: {reason}") from error
+        expected = f"expected a complete {path.suffix} mesh file"
+        raise MeshingError(f"{path}: {expected}, cannot read it: {one_line(error)}") from error
     if "not closed" in " ".join(said.getvalue().split()):
         raise MeshingError(f"{path}: expected a complete {path.suffix} mesh file, the end is missing: write it again")
     return replace(solution, time=time, source=str(path))
@@ -207,11 +169,6 @@ def _suffix(path: Path, known: Mapping[str, object]) -> str:
     return suffix
 
 
-def _padded(array: np.ndarray) -> np.ndarray:
-    """Fill up every axis of two components to three with zeros."""
-    return np.pad(array, [(0, 0)] + [(0, 1 if n == 2 else 0) for n in array.shape[1:]])
-
-
 def _field(name: str, data: np.ndarray, count: int) -> np.ndarray:
     array = np.asarray(data)
     if array.dtype.kind not in "fiub" or array.ndim not in (1, 2, 3) or len(array) != count or " " in name:
@@ -219,5 +176,4 @@ def _field(name: str, data: np.ndarray, count: int) -> np.ndarray:
             f"write: expected real numbers ({count},), ({count}, n) or ({count}, n, n) under a name without blanks, "
             f"got {array.dtype} of shape {array.shape} for '{name}'"
         )
-    array = _padded(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
-    return array.reshape(count, -1) if array.ndim == 3 else array
+    return vtk_components(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))

@@ -1,75 +1,27 @@
-"""Plane outlines, meshed by gmsh in a child process with a time limit.
+"""Plane bodies, meshed by gmsh in a process of its own with a time limit.
 
 Geuzaine & Remacle, Int. J. Numer. Methods Eng. 79 (2009), doi:10.1002/nme.2579.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from genmech_fem.errors import MeshingError, MissingExtraError
+from genmech_fem.errors import MeshingError, require
+from genmech_fem.geometry.child_process import run_program
 from genmech_fem.geometry.mesh import Mesh
-
-type Place = Sequence[float] | np.ndarray
+from genmech_fem.geometry.outlines import Outline
 
 TIME_LIMIT = 60.0
 """Seconds that gmsh may take."""
 _PROCESS = Path(__file__).with_name("gmsh_process.py")
 _MOST_CELLS = 5e6
 _GRADATION = 0.25  # growth of the size of cells with the distance
-
-
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """A curve of lines, circular arcs and splines.
-
-    Args:
-        points: Points (n, 2) that the pieces use [length].
-        pieces: ``("line", start, end)``, ``("arc", start, centre, end)`` of less than half a circle, or
-            ``("spline", *points)``, one after the other, by the numbers of their points.
-    """
-
-    points: np.ndarray
-    pieces: Sequence[tuple[Any, ...]]
-
-    def scaled(self, origin: np.ndarray, scale: float) -> dict[str, Any]:
-        """The outline as gmsh's process reads it, in units of `scale` from the `origin`."""
-        points = (np.asarray(self.points, dtype=np.float64) - origin) / scale
-        return {"points": np.pad(points, ((0, 0), (0, 1))).tolist(), "pieces": [list(piece) for piece in self.pieces]}
-
-
-def polygon(points: np.ndarray) -> Outline:
-    """Closed outline of lines between the points (n, 2) [length]."""
-    n = len(points)
-    return Outline(np.asarray(points), [("line", i, (i + 1) % n) for i in range(n)])
-
-
-def rectangle(lower: Place, upper: Place) -> Outline:
-    """Outline of a rectangle."""
-    (x, y), (X, Y) = lower, upper
-    return polygon(np.array([[x, y], [X, y], [X, Y], [x, Y]]))
-
-
-def circle(centre: Place, radius: float) -> Outline:
-    """Outline of a disc, in three arcs."""
-    angles = 2 * np.pi * (np.arange(3) / 3 + 0.11)  # no corner on a side of a box around the centre
-    around = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return Outline(
-        np.vstack([np.asarray(centre) + radius * around, centre]), [("arc", i, 3, (i + 1) % 3) for i in range(3)]
-    )
-
-
-def spline(points: np.ndarray, *, closed: bool) -> Outline:
-    """Smooth curve through the points (n, 2) [length]; a closed one does not repeat its first point."""
-    return Outline(points, [("spline", *range(len(points)), *([0] if closed else []))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,22 +61,9 @@ class PlaneBody:
         origin, upper = self.outer.points.min(axis=0), self.outer.points.max(axis=0)
         scale = float((upper - origin).max())
         self._check_number_of_cells(upper - origin)
-        task: dict[str, Any] = {
-            "outer": self.outer.scaled(origin, scale),
-            "holes": [hole.scaled(origin, scale) for hole in self.holes],
-            "splits": [split.scaled(origin, scale) for split in self.splits],
-        }
-        refinements = [
-            [*((np.array([x, y]) - origin) / scale), radius / scale, smaller / scale]
-            for x, y, radius, smaller in self.refinements
-        ]
-        periodic = None if self.periodic is None else list(np.divide(self.periodic, scale))
-        thickness = None if self.thickness is None else self.thickness / scale
-        task |= {"size": self.size / scale, "refinements": refinements, "periodic": periodic, "thickness": thickness}
-        task |= {"cells_around": self.cells_around, "gradation": _GRADATION}
         with TemporaryDirectory() as folder:
             out = Path(folder) / "mesh.npz"
-            run_gmsh(task, out, time_limit)
+            run_gmsh(self._task(origin, scale), out, time_limit)
             with np.load(out) as found:
                 points, cells_of, parts = found["points"], found["cells"], found["parts"]
         dimension = cells_of.shape[1] - 1
@@ -135,6 +74,23 @@ class PlaneBody:
         mirrored = mesh.measures() < 0
         mesh.cells[mirrored, :2] = mesh.cells[mirrored, 1::-1]
         return mesh
+
+    def _task(self, origin: np.ndarray, scale: float) -> dict[str, Any]:
+        """The body as gmsh's process reads it, in units of `scale` from the `origin`."""
+        return {
+            "outer": self.outer.scaled(origin, scale),
+            "holes": [hole.scaled(origin, scale) for hole in self.holes],
+            "splits": [split.scaled(origin, scale) for split in self.splits],
+            "size": self.size / scale,
+            "refinements": [
+                [*((np.array([x, y]) - origin) / scale), radius / scale, smaller / scale]
+                for x, y, radius, smaller in self.refinements
+            ],
+            "periodic": None if self.periodic is None else list(np.divide(self.periodic, scale)),
+            "thickness": None if self.thickness is None else self.thickness / scale,
+            "cells_around": self.cells_around,
+            "gradation": _GRADATION,
+        }
 
     def _check_number_of_cells(self, extent: np.ndarray) -> None:
         cells = 2 * float(np.prod(np.maximum(extent / self.size, 1.0)))
@@ -176,19 +132,16 @@ def run_gmsh(task: Mapping[str, Any], out: Path, time_limit: float) -> None:
     """
     if not 0 < time_limit < np.inf:
         raise ValueError(f"time_limit: expected a positive, finite number of seconds, got {time_limit}")
-    if find_spec("gmsh") is None:
-        raise MissingExtraError("gmsh", "gmsh")
+    require("gmsh", "gmsh")
     with TemporaryDirectory() as folder:
         source = Path(folder) / "task.json"
         source.write_text(json.dumps(task))
-        command = [sys.executable, "-P", str(_PROCESS), str(source), str(out)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit, check=False)  # noqa: S603
-        except subprocess.TimeoutExpired:
+            run_program(_PROCESS, str(source), out=out, time_limit=time_limit)
+        except TimeoutError:
             raise MeshingError(
                 f"gmsh: expected a result within {time_limit:g} s, got none: "
                 "check that the outlines do not cross themselves, take larger cells or a longer time_limit"
             ) from None
-    if done.returncode or not out.is_file():
-        reason = " ".join(done.stderr.split())[-300:] or f"the process ended with {done.returncode}"
-        raise MeshingError(f"gmsh: expected a mesh or file, got none: {reason}")
+        except ChildProcessError as error:
+            raise MeshingError(f"gmsh: expected a mesh or file, got none: {error}") from error

@@ -1,6 +1,6 @@
 """Which cell holds a point: the boxes of the cells are rasterised onto the points."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -8,13 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from genmech_fem.fields import Grid
-from genmech_fem.geometry.mesh import Mesh
-
-type Inside = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From cells (n,) and points (d, n) to reference coordinates (d, n) and whether they lie inside."""
-
-TOLERANCE = 1e-10
-"""Points this far outside, relative to the size of the cell, count as inside."""
+from genmech_fem.geometry.mesh import DIMENSIONS, Mesh
+from genmech_fem.geometry.reference_cells import TOLERANCE, Inside, linear, multilinear, pull_back
 
 _CHUNK = 30_000  # pairs of a box and a point that are held at once: few enough for the cache
 _PER_BUCKET = 2  # scattered points in a bucket, on average
@@ -51,6 +46,7 @@ def points_of(place: Grid | np.ndarray) -> np.ndarray:
 
 
 def _buckets(place: Grid | np.ndarray) -> _Buckets:
+    """Points in buckets: of a grid one in each, else about `_PER_BUCKET`."""
     points = points_of(place)
     count, dimension = points.shape
     if isinstance(place, Grid):
@@ -92,6 +88,7 @@ def candidates(
 
 
 def _pairs(lower: np.ndarray, upper: np.ndarray, buckets: _Buckets) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """As `candidates`, of points in buckets."""
     last = np.array(buckets.shape)[:, None] - 1
     size, origin = buckets.size[:, None], buckets.origin[:, None]
     begin, end = (lower.T - origin) / size - 1e-9, (upper.T - origin) / size + 1e-9
@@ -159,105 +156,6 @@ def search(
     return found, reference.T
 
 
-type Shape = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From reference coordinates (n, d) to shape functions (n, nodes) and their derivatives (n, nodes, d)."""
-
-
-def pull_back(nodes: np.ndarray, shape: Shape, *, simplex: bool) -> Inside:
-    """The `Inside` of cells given by their nodes.
-
-    Args:
-        nodes: Coordinates of the nodes (cells, nodes, d) [length].
-        shape: Shape functions of the nodes.
-        simplex: Whether the reference cell is a simplex; else it is the unit cube.
-    """
-    dimension = nodes.shape[2]
-    corners = np.concatenate([np.zeros((1, dimension)), np.eye(dimension)]) if simplex else _CORNERS[dimension]
-    centre = corners.mean(axis=0, keepdims=True)
-    values, slopes = shape(centre)
-    middles, jacobians = np.tensordot(nodes, values[0], (1, 0)), np.tensordot(nodes, slopes[0], (1, 0))
-    bent = 0.0
-    if nodes.shape[1] > dimension + 1:
-        bent = max(
-            np.abs(np.tensordot(nodes, slope - slopes[0], (1, 0))).max(initial=0.0) for slope in shape(corners)[1]
-        )
-    affine = bent <= 1e-14 * np.abs(nodes).max(initial=0.0)
-    with np.errstate(all="ignore"):  # flat cells hold no point
-        inverses = np.ascontiguousarray(np.moveaxis(_inverse(jacobians), 0, -1))
-    starts = np.ascontiguousarray(middles.T)
-
-    def inside(cells: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        away = [x - start.take(cells) for x, start in zip(points, starts, strict=True)]
-        local = np.empty(points.shape)
-        for axis, row in enumerate(inverses):
-            np.multiply(row[0].take(cells), away[0], out=local[axis])
-            for inverse, x in zip(row[1:], away[1:], strict=True):
-                local[axis] += inverse.take(cells) * x
-            local[axis] += centre[0, axis]
-        if not affine:
-            local = _newton(local.T, nodes[cells], points.T, shape).T
-        held = reduce(np.logical_and, [x >= -TOLERANCE for x in local])
-        for x in (sum(local),) if simplex else local:
-            held &= x <= 1 + TOLERANCE
-        return local, held
-
-    return inside
-
-
-_CORNERS = {
-    2: np.array([(0, 0), (1, 0), (1, 1), (0, 1)]),
-    3: np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)]),
-}
-
-
-def linear(reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The `Shape` of simplices with nodes at the corners."""
-    count, dimension = reference.shape
-    derivatives = np.concatenate([-np.ones((1, dimension)), np.eye(dimension)])
-    values = np.column_stack([1 - reference.sum(axis=1), reference])
-    return values, np.broadcast_to(derivatives, (count, *derivatives.shape))
-
-
-def multilinear(reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The `Shape` of quadrilaterals and hexahedra with nodes at the corners, in the order of meshio."""
-    corners = _CORNERS[reference.shape[1]]
-    factors = np.where(corners, reference[:, None, :], 1 - reference[:, None, :])
-    derivatives = np.empty_like(factors)
-    for axis in range(reference.shape[1]):
-        derivatives[..., axis] = np.where(corners[:, axis], 1, -1) * np.delete(factors, axis, axis=2).prod(axis=2)
-    return factors.prod(axis=2), derivatives
-
-
-def _inverse(matrices: np.ndarray) -> np.ndarray:
-    """Inverses of small matrices (n, d, d), not finite where there is none."""
-    if matrices.shape[1] == 1:
-        return 1 / matrices
-    if matrices.shape[1] == 2:
-        (a, b), (c, d) = np.moveaxis(matrices, 0, -1)
-        return np.moveaxis(np.array([[d, -b], [-c, a]]) / (a * d - b * c), -1, 0)
-    a, b, c = np.moveaxis(matrices, 2, 0)
-    rows = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
-    return rows / np.einsum("ng,ng->n", a, rows[:, 0])[:, None, None]
-
-
-def _newton(local: np.ndarray, nodes: np.ndarray, points: np.ndarray, shape: Shape) -> np.ndarray:
-    """Reference coordinates of points by Newton's method, NaN where it does not converge."""
-    todo, moved = np.arange(len(points)), np.full(len(points), np.inf)
-    with np.errstate(all="ignore"):
-        for _ in range(25):
-            start = np.clip(local[todo], -0.5, 1.5)
-            values, derivatives = shape(start)
-            residual = points[todo] - np.einsum("pn,png->pg", values, nodes[todo])
-            inverse = _inverse(np.einsum("pnr,png->pgr", derivatives, nodes[todo]))
-            local[todo] = start + np.einsum("prg,pg->pr", inverse, residual)
-            moved[todo] = np.abs(local[todo] - start).max(axis=1)
-            todo = todo[~(moved[todo] <= 1e-13)]
-            if not len(todo):
-                break
-    local[~(moved <= 1e-9)] = np.nan
-    return local
-
-
 def boxes(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper corners (cells, d) of the boxes around nodes (cells, nodes, d)."""
     nodes = [corners[:, i] for i in range(corners.shape[1])]
@@ -278,7 +176,7 @@ def locate_in_mesh(mesh: Mesh, place: Grid | np.ndarray) -> tuple[np.ndarray, np
         ValueError: The mesh is a surface in space, or the place is of another dimension.
     """
     simplex = mesh.cell_type in ("triangle", "tetra")
-    dimension = 2 if mesh.cell_type in ("triangle", "quad") else 3
+    dimension = DIMENSIONS[mesh.cell_type]
     if not dimension == mesh.dimension == (place.dimension if isinstance(place, Grid) else np.shape(place)[-1]):
         raise ValueError(
             f"locate_in_mesh: expected cells and a place of {mesh.dimension} dimensions, got {mesh.cell_type} cells"

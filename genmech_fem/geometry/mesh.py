@@ -16,6 +16,7 @@ _SIMPLICES = {
     "tetra": ((0, 1, 2, 3),),
     "hexahedron": ((0, 1, 2, 6), (0, 2, 3, 6), (0, 3, 7, 6), (0, 7, 4, 6), (0, 4, 5, 6), (0, 5, 1, 6)),
 }
+DIMENSIONS = {"triangle": 2, "quad": 2, "tetra": 3, "hexahedron": 3}
 NODES = {"triangle": 3, "quad": 4, "tetra": 4, "hexahedron": 8}
 # Corners of the facets of each cell, seen from outside in the same sense of rotation.
 FACETS = {
@@ -24,6 +25,8 @@ FACETS = {
     "tetra": ((0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)),
     "hexahedron": ((0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7)),
 }
+FACET_TYPES = {2: "line", 3: "triangle", 4: "quad"}
+"""Type of a facet by the number of its corners."""
 _DTYPES: dict[str, type[np.generic]] = {
     "points": np.float64,
     "cells": np.int64,
@@ -64,7 +67,7 @@ class Mesh:
             raise MeshingError(f"Mesh.cell_type: expected one of {sorted(NODES)}, got {self.cell_type!r}")
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, _array(name, getattr(self, name), dtype))
-        if self.points.ndim != 2 or self.dimension not in (len(_SIMPLICES[self.cell_type][0]) - 1, 3):
+        if self.points.ndim != 2 or self.dimension not in (DIMENSIONS[self.cell_type], 3):
             raise MeshingError(
                 f"Mesh.points: expected (points, dimension) that can hold a {self.cell_type}, got {self.points.shape}"
             )
@@ -126,7 +129,7 @@ class Mesh:
                 content += _determinants(sides)
             else:
                 content += np.sqrt(_determinants(np.einsum("dac,dbc->abc", sides, sides)))
-        return content / math.factorial(len(simplices[0]) - 1)
+        return content / math.factorial(DIMENSIONS[self.cell_type])
 
     def phase_fractions(self) -> np.ndarray:
         """Share of the area or volume that each phase fills, shape (highest tag + 1,)."""

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genmech_fem.geometry.background import Background
 from genmech_fem.geometry.fractions import with_own_fraction
+from genmech_fem.geometry.level_checks import checked_field, checked_refine
 from genmech_fem.geometry.mesh import Mesh
-from genmech_fem.geometry.stuffing import Background, triangles
+from genmech_fem.geometry.stuffing import triangles, two_phase_triangles
 from genmech_fem.geometry.stuffing3d import tetrahedra
-
-_LEAST = 4  # pixels along each side
 
 
 def conforming_mesh(
@@ -47,19 +47,16 @@ def conforming_mesh(
         ValueError: The field, the box, `refine` or `snap` cannot be used.
         MeshingError: A cell is degenerate: the box is too far from the origin for its size, or `snap` is tiny.
     """
-    field = _checked("conforming_mesh.level", level, (2, 3)) - threshold
+    field = checked_field("conforming_mesh.level", level) - threshold
     if not np.isfinite(threshold):
         raise ValueError(f"conforming_mesh.threshold: expected a finite number, got {threshold}")
     box = _box("conforming_mesh", lower, upper, field.ndim)
-    refine = _options("conforming_mesh", refine, snap)
-
-    def build(shifted: np.ndarray) -> Mesh:
-        indicators = np.stack([np.zeros_like(shifted), shifted])
-        return triangles(Background(indicators, *box, periodic, refine, snap))
-
+    refine = checked_refine("conforming_mesh", refine, snap)
     if field.ndim == 3:
-        return tetrahedra(field, tuple(box[0]), tuple(box[1]), periodic, refine, snap)
-    return with_own_fraction(field, build, periodic=periodic, refine=refine)
+        return tetrahedra(field, *box, periodic, refine, snap)
+    return with_own_fraction(
+        field, lambda level: two_phase_triangles(level, *box, periodic, refine, snap), periodic=periodic, refine=refine
+    )
 
 
 def multiphase_mesh(
@@ -94,37 +91,17 @@ def multiphase_mesh(
         raise ValueError(
             f"multiphase_mesh.indicators: expected (phases, nx, ny) of at least 2 phases, got shape {fields.shape}"
         )
-    fields = np.stack([_checked("multiphase_mesh.indicators", field, (2,)) for field in fields])
-    box = _box("multiphase_mesh", lower, upper, 2)
-    return triangles(Background(fields, *box, periodic, _options("multiphase_mesh", refine, snap), snap))
-
-
-def _checked(name: str, level: np.ndarray, dimensions: tuple[int, ...]) -> np.ndarray:
-    field = np.asarray(level)
-    if field.dtype.kind not in "fiub" or field.ndim not in dimensions or min(field.shape) < _LEAST:
-        axes = " or ".join({2: "(nx, ny)", 3: "(nx, ny, nz)"}[n] for n in dimensions)
-        raise ValueError(
-            f"{name}: expected real numbers {axes} on at least {_LEAST} pixels a side, "
-            f"got {field.dtype} of shape {field.shape}"
-        )
-    if not np.isfinite(field).all():
-        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
-    return field.astype(np.float64)
+    fields = np.stack([checked_field("multiphase_mesh.indicators", field, (2,)) for field in fields])
+    low, high = map(np.array, _box("multiphase_mesh", lower, upper, 2))
+    return triangles(Background(fields, low, high, periodic, checked_refine("multiphase_mesh", refine, snap), snap))
 
 
 def _box(
     caller: str, lower: Sequence[float] | None, upper: Sequence[float] | None, dimension: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[list[float], list[float]]:
+    """Lower and upper corner (dimension,) [length]; the unit box is the default."""
     low = np.zeros(dimension) if lower is None else np.asarray(lower, dtype=float)
     high = np.ones(dimension) if upper is None else np.asarray(upper, dtype=float)
     if not (low.shape == high.shape == (dimension,) and np.isfinite([low, high]).all() and (low < high).all()):
         raise ValueError(f"{caller}: expected a box with finite lower < upper in {dimension}D, got {lower}, {upper}")
-    return low, high
-
-
-def _options(caller: str, refine: int, snap: float) -> int:
-    if refine != int(refine) or refine < 1:
-        raise ValueError(f"{caller}.refine: expected a whole number of at least 1, got {refine}")
-    if not 0 <= snap < 0.5:
-        raise ValueError(f"{caller}.snap: expected 0 <= snap < 0.5, got {snap}")
-    return int(refine)
+    return low.tolist(), high.tolist()

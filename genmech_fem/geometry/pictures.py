@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 from skimage import color, util
 
-from genmech_fem.errors import MeshingError
+from genmech_fem.errors import MeshingError, one_line
 
 
 def from_rows(picture: np.ndarray) -> np.ndarray:
@@ -44,8 +44,7 @@ def read_image(path: str | Path) -> np.ndarray:
             return np.asarray(np.load(path, allow_pickle=False))
         picture = util.img_as_float64(_decoded(io.BytesIO(path.read_bytes()), path.suffix.lower()))
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise MeshingError(f"{path}: expected an image file, cannot read it: {reason}") from error
+        raise MeshingError(f"{path}: expected an image file, cannot read it: {one_line(error, 200)}") from error
     if picture.ndim == 3 and picture.shape[-1] == 4:
         picture = color.rgba2rgb(picture)
     if picture.ndim == 3 and picture.shape[-1] == 3:

@@ -3,15 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 from skimage.measure import find_contours
 
 from genmech_fem.errors import MeshingError
 from genmech_fem.fields import Grid
 from genmech_fem.geometry.facets import with_facet_tags
-from genmech_fem.geometry.gmsh_models import TIME_LIMIT, Outline, PlaneBody, rectangle, spline, with_parts
+from genmech_fem.geometry.gmsh_models import TIME_LIMIT, PlaneBody, with_parts
+from genmech_fem.geometry.level_checks import checked_field
 from genmech_fem.geometry.mesh import Mesh
-from genmech_fem.geometry.splines_on_grids import on_lattice
+from genmech_fem.geometry.outlines import Outline, rectangle, spline
+from genmech_fem.geometry.splines_on_grids import at_points, on_lattice
 
 _SPACING = 0.5  # of the points on a curve, in pixels
 _FEWEST = 6  # points of a closed curve
@@ -50,7 +51,9 @@ def spline_mesh(
         MissingExtraError: gmsh is not installed.
         MeshingError: gmsh fails or takes too long.
     """
-    field = _checked(level, threshold)
+    field = checked_field("spline_mesh.level", level, (2,)) - threshold
+    if not np.isfinite(threshold):
+        raise ValueError(f"spline_mesh.threshold: expected a finite number, got {threshold}")
     box = Grid(field.shape, lower, upper)
     corner, pixel = np.subtract(box.upper, box.lower), np.array(box.spacing)
     size = float(pixel.max()) if size is None else size
@@ -67,17 +70,10 @@ def spline_mesh(
         periodic=(corner[0], corner[1]) if periodic else None,
         cells_around=0,
     )
-
-    def positive(x: np.ndarray) -> np.ndarray:
-        pixels = (x / pixel).T - 0.5
-        return np.asarray(map_coordinates(field, pixels, order=3, mode="grid-wrap" if periodic else "nearest") > 0)
-
-    mesh = with_parts(body.mesh(time_limit), positive)
-    share, expected = mesh.tags @ mesh.measures() / corner.prod(), (nodes > 0).mean()
-    sides = [_places_on(mesh, axis, end) for axis, length in enumerate(corner) for end in (0.0, length)]
-    matching = all(len(a) == len(b) and np.allclose(a, b) for a, b in zip(sides[::2], sides[1::2], strict=True))
+    mesh = with_parts(body.mesh(time_limit), lambda x: at_points(field, x / pixel, periodic=periodic) > 0)
+    share = mesh.tags @ mesh.measures() / corner.prod()
     filled = np.isclose(mesh.measures().sum(), corner.prod(), rtol=1e-6)
-    if not filled or abs(share - expected) > _WRONG or (periodic and not matching):
+    if not filled or abs(share - (nodes > 0).mean()) > _WRONG or (periodic and not _sides_match(mesh, corner)):
         raise MeshingError(
             "spline_mesh: expected curves that do not cross, got a mesh that misses parts of the level set: "
             "smooth it, take smaller cells, or use conforming_mesh"
@@ -85,22 +81,15 @@ def spline_mesh(
     return with_facet_tags(replace(mesh, points=mesh.points + lower))
 
 
+def _sides_match(mesh: Mesh, corner: np.ndarray) -> bool:
+    """Whether opposite sides of the box from the origin to `corner` (2,) have the same points."""
+    sides = [[_places_on(mesh, axis, end) for end in (0.0, length)] for axis, length in enumerate(corner)]
+    return all(len(low) == len(high) and np.allclose(low, high) for low, high in sides)
+
+
 def _places_on(mesh: Mesh, axis: int, place: float) -> np.ndarray:
     """The points on a side of the box, in their order along it."""
     return np.sort(mesh.points[np.isclose(mesh.points[:, axis], place), 1 - axis])
-
-
-def _checked(level: np.ndarray, threshold: float) -> np.ndarray:
-    field = np.asarray(level)
-    if field.dtype.kind not in "fiub" or field.ndim != 2 or min(field.shape) < 4:
-        raise ValueError(
-            "spline_mesh.level: expected real numbers (nx, ny) on at least 4 x 4 pixels, "
-            f"got {field.dtype} of shape {field.shape}"
-        )
-    field = field.astype(np.float64) - threshold
-    if not np.isfinite(field).all():
-        raise ValueError("spline_mesh.level: expected finite values and threshold, got NaN or infinity")
-    return field
 
 
 def _curve(contour: np.ndarray, spacing: float) -> Outline | None:

@@ -4,78 +4,29 @@ Isosurface stuffing: Labelle & Shewchuk, ACM Trans. Graph. 26 (2007),
 doi:10.1145/1276377.1276448; here in 2D, for any number of phases, and on the torus where wanted.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
 from genmech_fem.errors import MeshingError
+from genmech_fem.geometry.background import Background
 from genmech_fem.geometry.mesh import Mesh
-from genmech_fem.geometry.splines_on_grids import on_lattice
 
 # A grid triangle is not bent to less than this share of its smallest angle.
 _BENT = 0.25
 _INTERFACE = -1  # label of nodes on an interface
 
 
-@dataclass(frozen=True)
-class Background:
-    """Squares that are cut into triangles.
+def two_phase_triangles(
+    field: np.ndarray, lower: Sequence[float], upper: Sequence[float], periodic: bool, refine: int, snap: float
+) -> Mesh:
+    """Mesh a box with triangles that follow the line ``field = 0``; arguments as of `stuffing3d.tetrahedra`, in 2D.
 
-    Args:
-        indicators: Values (phases, nx, ny) at the pixel centres; a phase lies where its own is the largest.
-        lower: Lower corner of the box [length].
-        upper: Upper corner of the box [length].
-        periodic: Whether the image repeats.
-        refine: Squares along each side of a pixel.
-        snap: Nodes closer to the interface than this share of an edge move onto it; other edges are cut.
+    Raises:
+        MeshingError: A triangle is degenerate.
     """
-
-    indicators: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    periodic: bool
-    refine: int
-    snap: float
-
-    @property
-    def squares(self) -> tuple[int, int]:
-        """Number of squares along each axis."""
-        _, nx, ny = self.indicators.shape
-        return nx * self.refine, ny * self.refine
-
-    @property
-    def size(self) -> np.ndarray:
-        """Sides of a square [length]."""
-        return (self.upper - self.lower) / self.squares
-
-    def points(self) -> np.ndarray:
-        """Nodes (nx + 1, ny + 1, 2) of the squares [length]."""
-        axes = [np.linspace(a, b, n + 1) for a, b, n in zip(self.lower, self.upper, self.squares, strict=True)]
-        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-
-    def values(self) -> np.ndarray:
-        """Indicators (phases, nodes along x, nodes along y); the last nodes of a periodic image are its first."""
-        ends = 0 if self.periodic else 1
-        positions = [np.arange(n + ends) / self.refine for n in self.squares]
-        nodes = (len(x) for x in positions)
-        values = np.zeros((len(self.indicators), *nodes))
-        for indicator, out in zip(self.indicators, values, strict=True):
-            if indicator.any():
-                out[:] = on_lattice(indicator, positions, periodic=self.periodic)
-        return values
-
-    def labels(self, points: np.ndarray) -> np.ndarray:
-        """Phases at points (n, 2)."""
-        pixels = ((points - self.lower) / (self.size * self.refine)).T - 0.5
-        mode: Literal["grid-wrap", "nearest"] = "grid-wrap" if self.periodic else "nearest"
-        return np.argmax([map_coordinates(f, pixels, order=3, mode=mode) for f in self.indicators], axis=0)
-
-    def whole(self, nodes: np.ndarray) -> np.ndarray:
-        """Values at all nodes of the box from those of `values`, along the first two axes."""
-        ends = 1 if self.periodic else 0
-        return np.pad(nodes, [(0, ends), (0, ends)] + [(0, 0)] * (nodes.ndim - 2), mode="wrap")
+    indicators = np.stack([np.zeros_like(field), field])
+    return triangles(Background(indicators, np.array(lower), np.array(upper), periodic, refine, snap))
 
 
 def triangles(background: Background) -> Mesh:

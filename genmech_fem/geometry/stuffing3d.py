@@ -5,19 +5,18 @@ doi:10.1145/1276377.1276448; here on both sides of the interface and, where want
 The faces of the box cut the body-centred cubic lattice off.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
 from genmech_fem.errors import MeshingError
+from genmech_fem.geometry.cubic_lattice import SLOTS, Lattice, make_lattice
+from genmech_fem.geometry.cut_patterns import EDGES, cut_patterns
 from genmech_fem.geometry.fractions import positive_share
 from genmech_fem.geometry.mesh import Mesh
 from genmech_fem.geometry.quality import signed_volumes, smallest_dihedral_angles
-from genmech_fem.geometry.splines_on_grids import on_lattice
+from genmech_fem.geometry.splines_on_grids import at_points, on_lattices
 
 # The move of a node is undone where a tetrahedron gets a dihedral angle below this share of the lattice's smallest.
 _BENT = 0.15
@@ -25,8 +24,6 @@ _BENT = 0.15
 _ERROR, _ERROR_OF_PHASE, _MESHES = 0.0005, 0.03, 6
 _FLAT = 1e-24  # square of a level that is round-off
 _BLOCK = 2**14  # cells that are measured at once, to bound the memory
-_EDGES = np.array(list(itertools.combinations(range(4), 2)))
-_SLOTS = 11  # edges that a node owns: to the next of its kind along 3 axes, and from a centre to 8 corners
 
 
 def tetrahedra(
@@ -59,10 +56,10 @@ def tetrahedra(
     """
     field = field / (np.abs(field).max() or 1.0)
     shape = [n * refine for n in field.shape]
-    lattice = _lattice(shape, periodic)
-    lines = [np.linspace(a, b, 2 * n + 1) for a, b, n in zip(lower, upper, shape, strict=True)]
-    grid = np.concatenate([_product([x[i] for x, i in zip(lines, kind, strict=True)]) for kind in lattice.kinds])
-    levels = [on_lattice(field, [i / (2 * refine) for i in kind], periodic=periodic).ravel() for kind in lattice.kinds]
+    lattice = make_lattice(shape, periodic)
+    grid = lattice.points(lower, upper)
+    nodes = [[i / (2 * refine) for i in kind] for kind in lattice.kinds]
+    levels = [level.ravel() for level in on_lattices(field, nodes, periodic=periodic)]
     values = np.concatenate(levels)[lattice.images]
     values[values**2 < _FLAT] = 0.0  # round-off has no phase
     fraction, slope = positive_share(field, periodic=periodic), _density(values)
@@ -75,10 +72,9 @@ def tetrahedra(
                 f"tetrahedra: expected tetrahedra with a volume, got a degenerate one in the box {lower}, {upper} "
                 f"with snap={snap}: put the box near the origin and take the usual snap=0.3"
             )
-        flat = np.flatnonzero(signs == 0)
-        tags = signs > 0
-        centroids = (points[cells[flat]].mean(axis=1) - lower) / np.subtract(upper, lower) * field.shape
-        tags[flat] = _at(field, centroids, periodic) + shift > 0
+        tags, flat = signs > 0, np.flatnonzero(signs == 0)
+        voxels = (points[cells[flat]].mean(axis=1) - lower) / np.subtract(upper, lower) * field.shape
+        tags[flat] = at_points(field, voxels, periodic=periodic) + shift > 0
         error = fraction - volumes[tags].sum() / volumes.sum()
         if abs(error) < smallest:
             smallest, best = abs(error), (points, cells, tags)
@@ -98,52 +94,10 @@ def _volumes(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return np.concatenate([signed_volumes(points[cells[start : start + _BLOCK]]) for start in blocks])
 
 
-def _product(axes: Sequence[np.ndarray]) -> np.ndarray:
-    """Points (n, dimension) of a tensor grid."""
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-
-
-def _at(field: np.ndarray, voxels: np.ndarray, periodic: bool) -> np.ndarray:
-    """Cubic spline of the field at points (n, dimension), in voxels from the lower corner."""
-    return np.asarray(map_coordinates(field, voxels.T - 0.5, order=3, mode="grid-wrap" if periodic else "nearest"))
-
-
 def _density(values: np.ndarray) -> float:
     """Growth of the share of positive values when a constant is added to them."""
     width = 0.1 * values.std()
     return float(max((np.abs(values) < width).mean(), 1e-3) / (2 * width or 1.0))
-
-
-@dataclass(frozen=True, eq=False)
-class _Tetrahedra:
-    """Tetrahedra of the lattice of one orientation in space.
-
-    Their corners (4, n) are two neighbouring centres and two neighbouring corners of cubes; of
-    both pairs the lower node comes first. `slots` (6,) tell the edges of a node apart;
-    `mirrored` tells a negative volume.
-    """
-
-    corners: np.ndarray
-    slots: np.ndarray
-    mirrored: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Lattice:
-    """Body-centred cubic lattice in a box, with nodes at the centres of the squares on its faces.
-
-    Args:
-        kinds: Nodes at the corners of cubes, at their centres, and on the faces of the box: the
-            coordinates of their tensor grids along each axis in half cubes.
-        images: The node (nodes,) that each node is a periodic image of.
-        frozen: Axes (nodes, 3) along which a node of the border must not move.
-        groups: The tetrahedra.
-    """
-
-    kinds: list[list[np.ndarray]]
-    images: np.ndarray
-    frozen: np.ndarray
-    groups: list[_Tetrahedra]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,51 +109,8 @@ class _Mixed:
     mirrored: np.ndarray
 
 
-def _lattice(shape: Sequence[int], periodic: bool) -> _Lattice:
-    even, odd = ([np.arange(first, 2 * n + 1, 2) for n in shape] for first in (0, 1))
-    faces = [
-        [np.array([side * 2 * shape[axis]]) if k == axis else odd[k] for k in range(3)]
-        for axis, side in itertools.product(range(3), (0, 1))
-    ]
-    kinds = [even, odd, *faces]
-    shapes = [[len(x) for x in kind] for kind in kinds]
-    starts = np.cumsum([0, *map(np.prod, shapes)])
-    images = np.arange(starts[-1], dtype=np.int32)
-    corners, centres, *borders = (
-        images[a:][: np.prod(n)].reshape(n).copy() for a, n in zip(starts, shapes, strict=False)
-    )
-    groups = []
-    for axis, along in itertools.permutations(range(3), 2):
-        chain = np.concatenate([borders[2 * axis], centres, borders[2 * axis + 1]], axis=axis)
-        for side, line in enumerate(_ends(corners, 3 - axis - along)):
-            nodes = [*_ends(chain, axis), *_ends(line, along)]
-            groups.append(_group(np.stack([n.ravel() for n in nodes]), axis, along, side))
-    if periodic:
-        images[corners] = np.pad(corners[:-1, :-1, :-1], (0, 1), mode="wrap")
-        for low, high in zip(borders[::2], borders[1::2], strict=True):
-            images[high] = low
-    places = np.concatenate([_product(kind) for kind in kinds])
-    return _Lattice(kinds, images, (places == 0) | (places == np.multiply(shape, 2)), groups)
-
-
-def _ends(nodes: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """The lower and the upper nodes of the pairs along an axis."""
-    n = nodes.shape[axis]
-    return nodes.take(range(n - 1), axis=axis), nodes.take(range(1, n), axis=axis)
-
-
-def _group(corners: np.ndarray, axis: int, along: int, side: int) -> _Tetrahedra:
-    """Tetrahedra between centres along `axis` and corners along `along`, on one side along the third axis."""
-    place = np.zeros((4, 3))
-    place[:2, axis] = place[2:, along] = -1, 1
-    place[2:, 3 - axis - along] = 2 * side - 1
-    octants = (place[2:] - place[:2, None] > 0) @ [1, 2, 4] + 3
-    slots = np.array([axis, *octants.ravel(), along])
-    return _Tetrahedra(corners, slots, int(np.linalg.det(place[1:] - place[0]) < 0))
-
-
 def _stuff(
-    values: np.ndarray, grid: np.ndarray, lattice: _Lattice, snap: float
+    values: np.ndarray, grid: np.ndarray, lattice: Lattice, snap: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points, cells (cells, 4), and the sum of the signs of the corners of each cell."""
     pure, mixed = _mixed(lattice, values)
@@ -211,7 +122,7 @@ def _stuff(
     return _move(grid, moves, cuts, cells, lattice), cells, signs[cells.T].sum(axis=0, dtype=np.int8)
 
 
-def _mixed(lattice: _Lattice, values: np.ndarray) -> tuple[np.ndarray, _Mixed]:
+def _mixed(lattice: Lattice, values: np.ndarray) -> tuple[np.ndarray, _Mixed]:
     """Split the tetrahedra: those on one side of the interface (cells, 4), and the others."""
     signs = np.sign(values).astype(np.int8)
     pure, corners, keys, mirrored = [], [], [], []
@@ -221,7 +132,7 @@ def _mixed(lattice: _Lattice, values: np.ndarray) -> tuple[np.ndarray, _Mixed]:
         order = [1, 0, 2, 3] if group.mirrored else [0, 1, 2, 3]
         pure.append(group.corners[order].take(np.flatnonzero(~mixed), axis=1))
         corners.append(group.corners.take(np.flatnonzero(mixed), axis=1))
-        keys.append(corners[-1][_EDGES[:, 0]] * _SLOTS + group.slots[:, None])
+        keys.append(corners[-1][EDGES[:, 0]] * SLOTS + group.slots[:, None])
         mirrored.append(np.full(corners[-1].shape[1], group.mirrored))
     found = _Mixed(np.concatenate(corners, axis=1), np.concatenate(keys, axis=1), np.concatenate(mirrored))
     return np.concatenate(pure, axis=1).T, found
@@ -229,20 +140,20 @@ def _mixed(lattice: _Lattice, values: np.ndarray) -> tuple[np.ndarray, _Mixed]:
 
 def _cut_edges(mixed: _Mixed, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The edges that the interface cuts: their two nodes (2, edges), and the number of each by its key."""
-    one, two = mixed.corners[_EDGES.T]
+    one, two = mixed.corners[EDGES.T]
     signs = np.sign(values).astype(np.int8)
     cut = signs[one] * signs[two] < 0
     found = mixed.keys[cut]
-    other = np.full(len(values) * _SLOTS, -1, dtype=np.int32)
+    other = np.full(len(values) * SLOTS, -1, dtype=np.int32)
     other[found] = two[cut]
     used = np.flatnonzero(other >= 0)
-    ends = np.stack([used // _SLOTS, other[used]])
+    ends = np.stack([used // SLOTS, other[used]])
     other[used] = np.arange(len(used))
     return ends, other
 
 
 def _snap(
-    values: np.ndarray, grid: np.ndarray, lattice: _Lattice, mixed: _Mixed, snap: float
+    values: np.ndarray, grid: np.ndarray, lattice: Lattice, mixed: _Mixed, snap: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels with 0 at the nodes next to the interface, and the moves (nodes, 3) that put these onto it.
 
@@ -272,7 +183,7 @@ def _cut(values: np.ndarray, grid: np.ndarray, mixed: _Mixed) -> tuple[np.ndarra
     cuts = start + (low / (low - high))[:, None] * (grid[ends[1]] - start)
     local = np.concatenate([mixed.corners, number[mixed.keys] + len(grid)])
     codes = 3 ** np.arange(4) @ (np.sign(values).astype(np.int64)[mixed.corners] + 1)
-    counts, pieces = _patterns()
+    counts, pieces = cut_patterns()
     cells = []
     for count in np.unique(counts):
         rows = counts[codes] == count
@@ -281,56 +192,7 @@ def _cut(values: np.ndarray, grid: np.ndarray, mixed: _Mixed) -> tuple[np.ndarra
     return np.concatenate(cells), cuts
 
 
-@cache
-def _patterns() -> tuple[np.ndarray, np.ndarray]:
-    """How tetrahedra are cut, by the code sum of (sign + 1) 3^corner.
-
-    Returns:
-        The number of pieces (81,), and their local nodes (mirrored, 81, pieces, 4): 0 to 3 are the
-        corners, 4 to 9 the cuts of the `_EDGES`.
-    """
-    counts = np.zeros(81, dtype=np.int64)
-    pieces = np.zeros((2, 81, 6, 4), dtype=np.int64)
-    corners = np.concatenate([np.zeros((1, 3)), np.eye(3)])
-    places = np.concatenate([corners, corners[_EDGES].mean(axis=1)])
-    for code in range(81):
-        found = np.array(_pieces(code // 3 ** np.arange(4) % 3 - 1))
-        turned = np.linalg.det(places[found[:, 1:]] - places[found[:, :1]]) < 0
-        counts[code] = len(found)
-        for mirrored in (0, 1):
-            swapped = (turned != mirrored)[:, None]
-            pieces[mirrored, code, : len(found)] = np.where(swapped, found[:, [1, 0, 2, 3]], found)
-    return counts, pieces
-
-
-def _local(a: int, b: int) -> int:
-    """Local number of the cut between two corners."""
-    return 4 + _EDGES.tolist().index(sorted((a, b)))
-
-
-def _pieces(signs: np.ndarray) -> list[tuple[int, ...]]:
-    """Local nodes of the pieces of a tetrahedron.
-
-    Of two corners on one side, the first gets the diagonal of the face: neighbours agree. The
-    diagonal ac to bd on the interface leaves the largest angles in the worst case.
-    """
-    zero, minus, plus = (np.flatnonzero(signs == sign).tolist() for sign in (0, -1, 1))
-    if not minus or not plus:
-        return [(0, 1, 2, 3)]
-    if len(minus) == len(plus) == 2:
-        (a, b), (c, d) = minus, plus
-        ac, ad, bc, bd = (_local(*pair) for pair in ((a, c), (a, d), (b, c), (b, d)))
-        halves = (ac, ad, bd), (ac, bd, bc)
-        return [(a, b, bc, bd), (c, d, ad, bd), *((corner, *half) for corner in (a, c) for half in halves)]
-    lone, rest = (minus, plus) if len(minus) == 1 else (plus, minus)
-    # a prism between the far corners a, b, c and the cuts p, q, r; on the interface both are one
-    a, b, c = zero + rest
-    p, q, r = (k if k in zero else _local(lone[0], k) for k in (a, b, c))
-    pieces = [(lone[0], p, q, r), (a, p, q, r), (a, b, q, r), (a, b, c, r)]
-    return [piece for piece in pieces if len(set(piece)) == 4]
-
-
-def _move(grid: np.ndarray, moves: np.ndarray, cuts: np.ndarray, cells: np.ndarray, lattice: _Lattice) -> np.ndarray:
+def _move(grid: np.ndarray, moves: np.ndarray, cuts: np.ndarray, cells: np.ndarray, lattice: Lattice) -> np.ndarray:
     """Points of the grid and of the cuts, the nodes moved except where a tetrahedron would get bad."""
     uncut = np.stack([group.corners[:, 0] for group in lattice.groups])
     limit, images = _BENT * smallest_dihedral_angles(grid[uncut]).min(), lattice.images

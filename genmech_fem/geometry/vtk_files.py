@@ -1,18 +1,16 @@
 """Files that VTK reads and meshio does not, through PyVista in a child process."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import meshio
 import numpy as np
 
-from genmech_fem.errors import MissingExtraError
-from genmech_fem.geometry.solution import BLOCK
+from genmech_fem.errors import require
+from genmech_fem.geometry.child_process import run_program
+from genmech_fem.geometry.file_tags import BLOCK
 
 TIME_LIMIT = 300
 """Most seconds that VTK may take."""
@@ -58,18 +56,13 @@ def read_vtk_file(path: Path, step: int) -> tuple[meshio.Mesh, float | None]:
         MissingExtraError: PyVista is not installed.
         ValueError: VTK reports an error, crashes or takes too long, a cell has no known type, or there is no such step.
     """
-    if find_spec("pyvista") is None:
-        raise MissingExtraError("pyvista", "viz")
+    require("pyvista", "viz")
     with TemporaryDirectory() as folder:
         out = Path(folder) / "parts.npz"
-        command = [sys.executable, "-P", str(_PROCESS), str(path.resolve()), str(step), str(out)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)  # noqa: S603
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"VTK took more than {TIME_LIMIT} s") from None
-        if done.returncode or not out.is_file():
-            lines = done.stderr.strip().splitlines() if done.returncode == 1 else []
-            raise ValueError(lines[-1] if lines else f"VTK crashed (exit code {done.returncode})")
+            run_program(_PROCESS, str(path.resolve()), str(step), out=out, time_limit=TIME_LIMIT)
+        except (TimeoutError, ChildProcessError) as error:
+            raise ValueError(f"VTK: {error}") from error
         with np.load(out) as arrays:
             text = json.loads(str(arrays["arr_0"]))
             parts = [_Part(name) for name in text["names"]]

@@ -1,11 +1,10 @@
 """Samplers and descriptors of microstructures on periodic grids."""
 
+from genmech_fem.microstructure.connected_parts import Components, components
 from genmech_fem.microstructure.connectivity import (
-    Components,
     circular_share,
     circularity,
     component_count,
-    components,
     nearest_neighbour_distances,
     percolation,
 )

@@ -7,6 +7,7 @@ import numpy as np
 from genmech_fem.fields import FieldSpec
 from genmech_fem.microstructure.packing import add_sequentially
 from genmech_fem.microstructure.phase import phase_from_distance, phase_grid, phase_spec, torus_offsets
+from genmech_fem.microstructure.ranges import check_range, check_resolution
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,8 @@ class PeriodicFibres:
     gap: float = 0.06
 
     def __post_init__(self) -> None:
-        if self.resolution < 8:
-            raise ValueError(f"PeriodicFibres.resolution: expected at least 8 pixels, got {self.resolution}")
-        if not 0 < self.radius[0] <= self.radius[1] <= 0.5 - self.gap / 2:
-            raise ValueError(f"PeriodicFibres.radius: expected 0 < low <= high < 0.5 - gap/2, got {self.radius}")
+        check_resolution("PeriodicFibres", self.resolution)
+        check_range("PeriodicFibres.radius", self.radius, 0, 0.5 - self.gap / 2)
         if not 0 < self.volume_fraction[0] <= self.volume_fraction[1] < 0.6:
             raise ValueError(
                 f"PeriodicFibres.volume_fraction: expected 0 < low <= high < 0.6, got {self.volume_fraction}"

@@ -5,7 +5,7 @@ Random sequential addition: Widom, J. Chem. Phys. 44 (1966), doi:10.1063/1.17265
 
 import numpy as np
 
-from genmech_fem.microstructure.phase import torus_offsets
+AT_ONCE = 32  # candidates that are tried together
 
 
 def add_sequentially(
@@ -26,12 +26,16 @@ def add_sequentially(
     """
     places = np.vstack([generator.random((1, 2)), generator.random((attempts, 2))])
     centres = np.empty((0, 2))
-    for place in places:
-        if len(centres) == len(radii):
-            break
+    while len(centres) < len(radii) and len(places):
         radius = radii[len(centres)]
-        centre = place if periodic else radius + gap + (1 - 2 * (radius + gap)) * place
-        offsets = torus_offsets(centres, centre, 1.0) if periodic else centres - centre
-        if (np.linalg.norm(offsets, axis=1) >= radii[: len(centres)] + radius + gap).all():
-            centres = np.vstack([centres, centre])
+        candidates = places[:AT_ONCE]
+        if not periodic:
+            candidates = radius + gap + (1 - 2 * (radius + gap)) * candidates
+        offsets = candidates[:, None] - centres
+        if periodic:
+            offsets -= np.round(offsets)
+        fits = (np.linalg.norm(offsets, axis=2) >= radii[: len(centres)] + radius + gap).all(axis=1)
+        first = int(fits.argmax()) if fits.any() else len(fits)
+        centres = np.vstack([centres, candidates[first : first + 1]])
+        places = places[min(first + 1, len(fits)) :]
     return centres

@@ -56,10 +56,8 @@ class Spinodoid:
 
     def wave_vectors(self) -> np.ndarray:
         """The integer vectors (vectors, dimension) [waves per cell length] that waves are drawn from."""
-        reach = np.arange(-int(self.wavenumber + 0.5), int(self.wavenumber + 0.5) + 1)
-        vectors = np.stack(np.meshgrid(*[reach] * len(self.angles), indexing="ij"), axis=-1).reshape(
-            -1, len(self.angles)
-        )
+        reach, dimension = int(self.wavenumber + 0.5), len(self.angles)
+        vectors = np.indices((2 * reach + 1,) * dimension).reshape(dimension, -1).T - reach
         length = np.linalg.norm(vectors, axis=1)
         vectors, length = vectors[length > 0], length[length > 0]
         angle = np.degrees(np.arccos(np.clip(np.abs(vectors) / length[:, None], 0, 1)))

@@ -62,9 +62,7 @@ class Voronoi:
         """
         grid = phase_grid(self.resolution, dimension=self.dimension)
         points = grid.points()
-        tiles = np.stack(np.meshgrid(*[np.arange(-2, 3)] * self.dimension, indexing="ij"), -1).reshape(
-            -1, self.dimension
-        )
+        tiles = np.indices((5,) * self.dimension).reshape(self.dimension, -1).T - 2
         seeds = (places[None] + tiles[:, None]).reshape(-1, self.dimension)
         tree = KDTree(seeds)
         distance = np.empty(len(points))

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from genmech_fem.geometry import Mesh
-from genmech_fem.geometry.designs import surface_triangles
+from genmech_fem.geometry.design_files import surface_triangles
 from genmech_fem.metrics import symmetric_matrix
 from genmech_fem.plotting.figures import images, mesh_picture
 

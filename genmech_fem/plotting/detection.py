@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from genmech_fem.plotting.figures import middle_slice
+
 SHOWN = 8
 
 
@@ -36,7 +38,7 @@ def detection_figure(
             if j >= shown:
                 ax.set_axis_off()
                 continue
-            ax.imshow(_flat(some[j]).T, origin="lower", cmap="inferno" if i else "gray_r")
+            ax.imshow(middle_slice(some[j]).T, origin="lower", cmap="inferno" if i else "gray_r")
             if not i:
                 ax.set_title(titles[j], fontsize=8)
     return figure
@@ -51,7 +53,3 @@ def _histograms(ax: Axes, scores: dict[str, np.ndarray], threshold: float) -> No
     ax.axvline(threshold, color="k", lw=1, label="threshold")
     ax.set_xlabel("score [standard deviations of normal scores]; the last bin holds all above")
     ax.legend(fontsize=8)
-
-
-def _flat(image: np.ndarray) -> np.ndarray:
-    return image if image.ndim == 2 else image[:, :, image.shape[2] // 2]

@@ -45,6 +45,11 @@ def images(
     return figure
 
 
+def middle_slice(field: np.ndarray) -> np.ndarray:
+    """A field (nx, ny), or the slice (nx, ny) in the middle of one (nx, ny, nz)."""
+    return field if field.ndim == 2 else field[:, :, field.shape[2] // 2]
+
+
 def mesh_picture(mesh: Mesh, title: str = "") -> Figure:
     """Draw a triangle mesh, coloured by phase."""
     figure = Figure(figsize=(4.2, 4.4), layout="constrained")

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from genmech_fem.metrics import ImageSet, ReportCard
+from genmech_fem.plotting.figures import middle_slice
 
 SHOWN = 8
 COLOURS = {"samples": "C1", "real": "C0"}
@@ -26,17 +27,13 @@ def report_card_figure(card: ReportCard) -> Figure:
     grid = above.subplots(2, min(SHOWN, card.size), squeeze=False)
     for row, (name, one) in zip(grid, sets.items(), strict=True):
         for ax, image in zip(row, one.images, strict=False):
-            ax.imshow(_flat(image).T, origin="lower", cmap="gray_r", vmin=0, vmax=1)
+            ax.imshow(middle_slice(image).T, origin="lower", cmap="gray_r", vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[])
         row[0].set_ylabel(name, color=COLOURS[name])
     for ax, panel in zip(below.subplots(1, len(panels)), panels, strict=True):
         panel(ax, sets)
         ax.tick_params(labelsize=7)
     return figure
-
-
-def _flat(image: np.ndarray) -> np.ndarray:
-    return image if image.ndim == 2 else image[:, :, image.shape[2] // 2]
 
 
 def _correlation(ax: Axes, sets: dict[str, ImageSet]) -> None:

@@ -100,7 +100,8 @@ class Session:
             return dict(zip(self.outputs, found, strict=True))
         except Exception as error:  # ONNX Runtime has no common base class
             shapes = {name: array.shape for name, array in arrays.items()}
-            raise ContractError(f"{self.path} cannot be evaluated for arrays {shapes}: {one_line(error, 300)}") from error
+            reason = one_line(error, 300)
+            raise ContractError(f"{self.path} cannot be evaluated for arrays {shapes}: {reason}") from error
 
     def _run_bound(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Outputs that stay on the GPU until all are there; on the CPU it would cost more than it saves."""

@@ -16,12 +16,12 @@ from peers import environment
 from scipy.optimize import brentq
 
 from genmech_fem.adapters import ProblemModel
-from genmech_fem.adapters.beams import mbb_structure
 from genmech_fem.adapters.pixel_structure import pixel_structure
-from genmech_fem.adapters.structures import Load, Side
 from genmech_fem.design import SIMP, Densities, DensityFilter, OptimalityCriteria, topology_optimization
 from genmech_fem.fields import Grid
 from genmech_fem.generative import Architecture, FlowMatching
+from genmech_fem.geometry.standard_structures import mbb_structure
+from genmech_fem.geometry.structure_parts import Load, Side
 from genmech_fem.training import Recipe, fit
 
 type Row = dict[str, Any]

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from genmech_fem.datasets import Store
-from genmech_fem.datasets.store import Writer
+from genmech_fem.datasets.writer import Writer
 from genmech_fem.fields import FieldSpec, Grid
 
 type Reader = Callable[[np.ndarray], np.ndarray]

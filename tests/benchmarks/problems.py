@@ -24,7 +24,7 @@ from peers.tasks import Moduli, Task, gradient_task, homogenization_task, random
 from genmech_fem.metrics import symmetric_matrix
 from genmech_fem.problems import Fourier, Problem, SolverOptions, VariationalProblem, periodic_elasticity
 from genmech_fem.problems.forms import JIT_OPTIONS, assemble, compiled, new_matrix
-from genmech_fem.problems.linear import preset
+from genmech_fem.problems.solver_options import preset
 
 # isort: split
 from dolfinx import fem, mesh

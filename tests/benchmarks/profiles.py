@@ -24,7 +24,7 @@ import reporting
 
 SEEDS = (0, 1, 2)
 PARTS = {
-    "MUMPS and PETSc": ("genmech_fem/problems/petsc.py",),
+    "MUMPS and PETSc": ("genmech_fem/problems/engines.py",),
     "DOLFINx": ("/dolfinx/", "/ufl/", "/basix/", "/ffcx/", "/cffi/"),
     "torch": ("/torch/", "built-in method torch", "of 'torch"),
     "NumPy and SciPy": ("/numpy/", "/scipy/", "built-in method numpy", "of 'numpy"),

@@ -13,8 +13,7 @@ import meshio
 import numpy as np
 import pytest
 
-from genmech_fem.adapters import ConformingHomogenization
-from genmech_fem.adapters.beams import cantilever, cantilever_structure
+from genmech_fem.adapters import ConformingHomogenization, cantilever, cantilever_structure
 from genmech_fem.adapters.conforming_structure import ConformingStructure
 from genmech_fem.cli import main
 from genmech_fem.cli.demo_settings import Settings
@@ -144,6 +143,8 @@ def test_an_interrupted_loop_keeps_its_best_design_and_goes_on(beam, tmp_path):
 
 def test_a_design_that_cannot_be_meshed_is_kept_and_the_reason_told(tmp_path, capsys):
     words = "--shape", "8x4", "--iterations", "1", "--sharpness", "--out", tmp_path / "run"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".run.json.1.part").touch()  # of a run that was killed as it began
     run("design", "structure", *words, code=2)  # a uniform density has no surface
     assert "density" in capsys.readouterr().err
     assert "Not verified: " in (tmp_path / "run" / "report.html").read_text()
@@ -200,7 +201,7 @@ def trained(flow_file, onnx_file, tmp_path_factory):
     settings = Settings(resolution=SIZE, samples=12, held_out=0.25)
     (folder / "run.json").write_text(json.dumps({"settings": asdict(settings)}))
     solver = ConformingHomogenization(SIZE, refine=1)
-    generate(Campaign(solver, PeriodicFibres(resolution=SIZE), 12, 0), folder / "data", engine=1)
+    generate(Campaign(solver, PeriodicFibres(resolution=SIZE), 12, 0), folder / "data")
     return folder
 
 

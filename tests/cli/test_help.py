@@ -1,6 +1,7 @@
 """Help that teaches: examples that parse, the loop in its order, exit codes; and no heavy import on the way."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_the_loop_is_shown_in_its_order(capsys):
 
 def test_exit_codes_are_told_and_kept(capsys, tmp_path, monkeypatch):
     text = help_of(capsys)
-    for code in (0, 1, 2, 130):
+    for code in (0, 1, 2, 130, 141):
         assert f"\n  {code} " in text
     monkeypatch.setenv("OMP_NUM_THREADS", "0")
     assert main(["doctor", "space"]) == 0
@@ -74,6 +75,31 @@ def test_ctrl_c_ends_with_130(monkeypatch, capsys):
     monkeypatch.setattr("genmech_fem.plugins.listing", press)
     assert main(["plugins"]) == 130
     assert "interrupted; the same command resumes" in capsys.readouterr().err
+
+
+GENERATE = (
+    "generate",
+    "{folder}",
+    "--problem",
+    "homogenization",
+    "--resolution",
+    "16",
+    "--size",
+    "1",
+    "--engine",
+    "serial",
+)
+
+
+@pytest.mark.parametrize("words", [("plugins",), GENERATE], ids=["plugins", "with PETSc in the process"])
+def test_a_reader_that_goes_ends_the_command_without_uproar(words, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "genmech_fem.cli", *(word.format(folder=tmp_path / "store") for word in words)]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert ended.returncode == 141
+    assert not any(word in ended.stderr for word in ("PETSC", "Traceback", "Exception", "Broken"))
 
 
 def test_a_missing_package_is_one_line_that_names_the_doctor(tmp_path):

@@ -48,21 +48,39 @@ def test_a_failure_is_one_error(task, text):
         in_parallel(task, [(0,), (1,)])
 
 
-def test_ctrl_c_reaches_all_tasks_and_is_waited_for(tmp_path):
+def started(folder):
+    """A process that waits for two tasks, once both have begun."""
     script = f"""
 import sys
 from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, {str(Path(__file__).parent)!r})
     from test_parallel import in_parallel, wait
-    folder = Path({str(tmp_path)!r})
+    folder = Path({str(folder)!r})
     in_parallel(wait, [(folder,), (folder,)])
 """
     parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    until(lambda: len(list(folder.glob("begun-*"))) == 2 or parent.poll() is not None)
+    return parent
+
+
+def until(done):
     deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob("begun-*"))) < 2 and parent.poll() is None and time.monotonic() < deadline:
+    while not done() and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def test_ctrl_c_reaches_all_tasks_and_is_waited_for(tmp_path):
+    parent = started(tmp_path)
     parent.send_signal(signal.SIGINT)
     _, text = parent.communicate(timeout=30)
     assert text.count("KeyboardInterrupt") == 1
+    assert len(list(tmp_path.glob("ended-*"))) == 2
+
+
+def test_tasks_end_with_a_parent_that_was_killed(tmp_path):
+    parent = started(tmp_path)
+    parent.kill()
+    parent.communicate(timeout=30)
+    until(lambda: len(list(tmp_path.glob("ended-*"))) == 2)
     assert len(list(tmp_path.glob("ended-*"))) == 2

@@ -7,9 +7,10 @@ import pytest
 from random_fields import side_mismatch
 
 from genmech_fem.errors import MeshingError, MissingExtraError
-from genmech_fem.geometry.bodies import l_bracket, mbb_beam, plate_with_hole, random_inclusions, spoked_disc
+from genmech_fem.geometry import l_bracket, mbb_beam, plate_with_hole, random_inclusions, spoked_disc
 from genmech_fem.geometry.facets import unique_facets
-from genmech_fem.geometry.gmsh_models import PlaneBody, circle, polygon, rectangle, run_gmsh
+from genmech_fem.geometry.gmsh_models import PlaneBody, run_gmsh
+from genmech_fem.geometry.outlines import circle, polygon, rectangle
 
 PLATE = {"width": 2.0, "height": 1.0, "radius": 0.2, "size": 0.1}
 BRACKET = {"width": 1.0, "height": 1.5, "arm": 0.4, "size": 0.1}

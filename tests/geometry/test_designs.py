@@ -10,7 +10,8 @@ from genmech_fem.adapters import dolfinx_mesh, mesh_tags
 from genmech_fem.errors import MeshingError
 from genmech_fem.fields import Grid
 from genmech_fem.geometry import Mesh, read
-from genmech_fem.geometry.designs import design_mesh, export_design, extruded_surface, surface_triangles
+from genmech_fem.geometry.design_files import export_design, extruded_surface, surface_triangles
+from genmech_fem.geometry.designs import design_mesh
 from genmech_fem.problems import Clamped, Roller, Traction, elasticity
 
 BOX = {"lower": (0.0, 0.0), "upper": (3.0, 1.0)}
@@ -246,16 +247,16 @@ def test_files_of_a_design_in_3d(tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"density": np.zeros((3, 8))}, "on at least 4 pixels along each axis, got float64"),
+        ({"density": np.zeros((3, 8))}, "on at least 4 pixels a side, got float64"),
         ({"density": np.full((8, 8), 0.5)}, "from 0 to 1 that vary, got 0.5 to 0.5"),
         ({"density": np.zeros((8, 8))}, "that vary, got 0.0 to 0.0"),
-        ({"density": 2 * truss()}, "expected finite densities from 0 to 1 that vary"),
-        ({"density": np.where(truss() > 0, np.nan, 0)}, "expected finite densities"),
+        ({"density": 2 * truss()}, "expected densities from 0 to 1 that vary"),
+        ({"density": np.where(truss() > 0, np.nan, 0)}, "expected finite values"),
         ({"volume": 0.0}, "design_mesh.volume: expected a share of the box between 0 and 1, got 0.0"),
         ({"keep": "some"}, "expected 'largest' or 'all', got 'some'"),
         ({"smooth": -1.0}, "expected a width of at least 0 pixels"),
-        ({"refine": 0}, "expected a whole number refine >= 1 and 0 <= snap < 0.5, got refine=0"),
-        ({"snap": 0.5}, "got refine=1, snap=0.5"),
+        ({"refine": 0}, "design_mesh.refine: expected a whole number of at least 1, got 0"),
+        ({"snap": 0.5}, "design_mesh.snap: expected 0 <= snap < 0.5, got 0.5"),
         ({"upper": (0.0, 1.0)}, "expected finite lower < upper"),
         ({"upper": (1.0, 1.0, 1.0)}, "need one entry per axis"),
     ],

@@ -3,7 +3,8 @@ import pytest
 
 from genmech_fem.fields import Grid
 from genmech_fem.geometry import Mesh, conforming_mesh
-from genmech_fem.geometry.location import candidates, linear, locate_in_mesh, multilinear
+from genmech_fem.geometry.location import candidates, locate_in_mesh
+from genmech_fem.geometry.reference_cells import linear, multilinear
 
 RNG = np.random.default_rng(0)
 

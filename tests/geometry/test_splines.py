@@ -84,10 +84,10 @@ def test_rough_fields_are_meshed_well_or_refused():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"level": np.zeros((3, 8))}, "expected real numbers .nx, ny. on at least 4 x 4 pixels, got float64"),
+        ({"level": np.zeros((3, 8))}, "expected real numbers .nx, ny. on at least 4 pixels a side, got float64"),
         ({"level": np.zeros((8, 8, 8))}, r"of shape \(8, 8, 8\)"),
-        ({"level": np.full((8, 8), np.nan)}, "expected finite values and threshold"),
-        ({"threshold": np.inf}, "expected finite values and threshold"),
+        ({"level": np.full((8, 8), np.nan)}, "spline_mesh.level: expected finite values"),
+        ({"threshold": np.inf}, "spline_mesh.threshold: expected a finite number, got inf"),
         ({"upper": (0.0, 1.0)}, "expected finite lower < upper"),
         ({"size": 0.0}, "spline_mesh.size: expected a positive length, got 0.0"),
         ({"time_limit": -1.0}, "time_limit: expected a positive, finite number"),

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import IO
 
 from genmech_fem.cli.checks import Check
-from genmech_fem.errors import GenmechError
+from genmech_fem.errors import GenmechError, one_line
 
 CHILD = "import sys; sys.path[:] = {path!r}; from genmech_fem.cli.checks.process import report; report({function!r})"
 LAUNCHERS = ("PMI", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL")  # variables by which a process would join an MPI job
@@ -101,7 +101,7 @@ def report(function: str) -> None:
         answer = {"found": getattr(import_module(f"genmech_fem.cli.checks.{module}"), name)()}
     except BaseException as error:  # also what ends the process, for the caller is another one
         kind = "" if isinstance(error, GenmechError) else f"{type(error).__name__}: "
-        answer = {"error": (kind + " ".join(str(error).split()))[:LONGEST]}
+        answer = {"error": (kind + one_line(error))[:LONGEST]}
     print(f"\n{json.dumps(answer)}", flush=True)
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 
 DETECTORS = ("patches", "autoencoder", "denoising", "vae", "flow")
@@ -32,8 +33,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train, judge, print the report and write the files."""
-    from genmech_fem.cli import anomaly
-
-    return anomaly.run(args)
+run = later("anomaly")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 
 
@@ -12,25 +13,11 @@ def add_info_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def info(args: argparse.Namespace) -> int:
-    """Say what a data set holds."""
-    from genmech_fem.cli import data
-
-    return data.info(args)
-
-
 def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``genmech data check``."""
     parser.add_argument("path", type=Path, help="folder of the data set")
     parser.add_argument("--quarantine", action="store_true", help="move damaged files to the folder quarantine")
     add_json_argument(parser)
-
-
-def check(args: argparse.Namespace) -> int:
-    """Compare all files with their checksums; 1 if one is damaged and stays."""
-    from genmech_fem.cli import data
-
-    return data.check(args)
 
 
 def add_split_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +30,6 @@ def add_split_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--periodic", action="store_true", help="keep images that are shifts of each other together")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives another split (default: 0)")
     add_json_argument(parser)
-
-
-def split(args: argparse.Namespace) -> int:
-    """Split by content, and write ``splits.json`` into the data set."""
-    from genmech_fem.cli import data
-
-    return data.split(args)
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,13 +48,6 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--names", nargs="+", metavar="ARRAY", help="the arrays to write (default: all)")
 
 
-def export(args: argparse.Namespace) -> int:
-    """Write a data set in a format of others."""
-    from genmech_fem.cli import data_exchange
-
-    return data_exchange.export(args)
-
-
 def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``genmech data import``."""
     parser.add_argument("source", type=Path, help="folder with the published text files, or .npz, of Mechanical MNIST")
@@ -82,17 +55,10 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", choices=("train", "test"), default="train", help="of the files (default: train)")
 
 
-def import_(args: argparse.Namespace) -> int:
-    """Make a data set of Mechanical MNIST."""
-    from genmech_fem.cli import data_exchange
-
-    return data_exchange.import_(args)
-
-
 COMMANDS = {
-    ("data", "info"): (add_info_arguments, info),
-    ("data", "check"): (add_check_arguments, check),
-    ("data", "split"): (add_split_arguments, split),
-    ("data", "export"): (add_export_arguments, export),
-    ("data", "import"): (add_import_arguments, import_),
+    ("data", "info"): (add_info_arguments, later("data", "info")),
+    ("data", "check"): (add_check_arguments, later("data", "check")),
+    ("data", "split"): (add_split_arguments, later("data", "split")),
+    ("data", "export"): (add_export_arguments, later("data_exchange", "export")),
+    ("data", "import"): (add_import_arguments, later("data_exchange", "import_")),
 }

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.demo_settings import Settings
 from genmech_fem.cli.output import add_json_argument
 
@@ -27,8 +28,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run all stages that the folder lacks, then print the result."""
-    from genmech_fem.cli import demo
-
-    return demo.run(args)
+run = later("demo")

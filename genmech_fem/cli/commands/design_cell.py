@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.demo_settings import COMPONENTS
 from genmech_fem.cli.output import add_json_argument
 
@@ -38,8 +39,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Check the target, draw, rank, verify, write, and say what came out."""
-    from genmech_fem.cli import design_cell
-
-    return design_cell.run(args)
+run = later("design_cell")

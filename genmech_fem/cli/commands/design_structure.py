@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 from genmech_fem.cli.structure_settings import INTERPOLATIONS, LOADS, OPTIMIZERS
 
@@ -44,8 +45,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Optimise, verify, write, and say what came out."""
-    from genmech_fem.cli import design_structure
-
-    return design_structure.run(args)
+run = later("design_structure")

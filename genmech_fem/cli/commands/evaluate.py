@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 
 DRAWN = 200  # samples of a generator
@@ -29,8 +30,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Score, print the table and write the files."""
-    from genmech_fem.cli import evaluate
-
-    return evaluate.run(args)
+run = later("evaluate")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 
 
@@ -28,8 +29,4 @@ def _sizes(text: str) -> tuple[tuple[int, ...], ...]:
         raise argparse.ArgumentTypeError(f"expected grids such as 64x64,128x96, got {text!r}") from None
 
 
-def run(args: argparse.Namespace) -> int:
-    """Export the model and print what the file is worth."""
-    from genmech_fem.cli import export
-
-    return export.run(args)
+run = later("export")

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 
 
@@ -33,8 +34,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Generate and print what came out."""
-    from genmech_fem.cli import generate
-
-    return generate.run(args)
+run = later("generate")

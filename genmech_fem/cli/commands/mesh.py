@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 
 
@@ -21,8 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Mesh, write and say what came out."""
-    from genmech_fem.cli import mesh
-
-    return mesh.run(args)
+run = later("mesh")

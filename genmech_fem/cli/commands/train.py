@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from genmech_fem.cli.commands import later
 from genmech_fem.cli.output import add_json_argument
 
 NETWORKS = ("unet", "fourier", "vision_transformer", "point_transformer")
@@ -22,13 +23,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     _add_recipe_arguments(parser)
 
 
-def train(args: argparse.Namespace) -> int:
-    """Train a new surrogate."""
-    from genmech_fem.cli import train
-
-    return train.run(args)
-
-
 def add_finetune_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``genmech finetune``."""
     parser.add_argument("model", type=Path, help="surrogate to begin with, .safetensors")
@@ -36,13 +30,6 @@ def add_finetune_arguments(parser: argparse.ArgumentParser) -> None:
     _add_update_arguments(parser)
     _add_sample_arguments(parser)
     _add_recipe_arguments(parser)
-
-
-def finetune(args: argparse.Namespace) -> int:
-    """Train a surrogate further, on other samples."""
-    from genmech_fem.cli import train
-
-    return train.finetune(args)
 
 
 def add_retrain_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +42,6 @@ def add_retrain_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, help="of order and split (default: that of the model, so that the same samples are held)"
     )
     _add_recipe_arguments(parser)
-
-
-def retrain(args: argparse.Namespace) -> int:
-    """Train a surrogate further on solves that it fell back to."""
-    from genmech_fem.cli import retrain
-
-    return retrain.run(args)
 
 
 def _add_update_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +64,7 @@ def _add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = {
-    ("train",): (add_train_arguments, train),
-    ("finetune",): (add_finetune_arguments, finetune),
-    ("retrain",): (add_retrain_arguments, retrain),
+    ("train",): (add_train_arguments, later("train")),
+    ("finetune",): (add_finetune_arguments, later("train", "finetune")),
+    ("retrain",): (add_retrain_arguments, later("retrain")),
 }
