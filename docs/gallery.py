@@ -7,6 +7,7 @@ import importlib.util
 import io
 import sys
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -20,19 +21,29 @@ from genmech_fem.geometry import read_solution
 from genmech_fem.plotting import mesh_picture, to_png
 
 DOCS = Path(__file__).parent
-WIDTHS, COLOURS, LARGEST = (1000, 800, 650, 500), 64, 90_000  # of a committed picture [pixels; bytes]
+WIDTHS, COLOURS, LARGEST = (1000, 800, 650, 500), (256, 64), 80_000  # of a committed picture [pixels; 1; bytes]
 
 SETTINGS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "anomalous_shapes": ("scores.png", {"samples": 250, "steps": 400, "points": 64, "tested": 50}),
-    "campaign": ("samples.png", {"samples": 8}),
+    "campaign": ("stiffness.png", {}),
     "debonded_fibres": ("scores.png", {"samples": 200, "tested": 40, "seconds": 60.0}),
     "design_to_mesh": ("displacement.vtu", {}),
+    "equal_area_shapes": ("detectors.png", {"samples": 300, "tested": 60, "steps": 800}),
     "fibres_in_40_steps": (
         "report_card.png",
         {"resolution": 16, "radius": 0.2, "steps": 600, "training": 300, "samples": 40},
     ),
+    "fmu": ("forces.png", {}),
+    "guarded_loop": ("blocks.png", {"cells": 8, "labels": 150, "seconds": 20.0}),
     "homogenize_image": ("image.vtu", {"resolution": 24}),
+    "inverse_homogenization": ("cells.png", {}),
     "latent_shapes": ("map.png", {"samples": 1500, "steps": 800, "betas": (), "draws": 64}),
+    "learn_through_solver": ("plates.png", {}),
+    "out_of_family": ("guard.png", {"samples": 400, "seconds": 20.0}),
+    "own_problem": ("sources.png", {}),
+    "pretrain_and_adapt": ("labels.png", {}),
+    "super_resolve_heat": ("frames.png", {"samples": 128, "steps": 300}),
+    "translate_cells": ("cells.png", {"samples": 128}),
     "two_scale": ("structures.png", {"shape": (6, 3), "samples": 150, "steps": 400, "iterations": 25}),
     "wheel_rims": ("wheels.png", {"resolution": 40, "spokes": (5, 7), "iterations": 12, "steps": 400, "draws": 64}),
 }
@@ -69,12 +80,12 @@ def drawn(file: Path) -> Figure:
 
 
 def compressed(png: bytes) -> bytes:
-    """The picture in few colours, and as wide as its size allows."""
+    """The picture as wide, and in as many colours, as its size allows."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    for width in WIDTHS:
+    for width, colours in product(WIDTHS, COLOURS):
         image.thumbnail((width, width))
         buffer = io.BytesIO()
-        image.quantize(COLOURS).save(buffer, "png", optimize=True)
+        image.quantize(colours, Image.Quantize.MAXCOVERAGE).save(buffer, "png", optimize=True)
         if buffer.tell() < LARGEST:
             break
     return buffer.getvalue()

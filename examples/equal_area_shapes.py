@@ -44,7 +44,7 @@ def picture(found: dict[str, dict[str, float]]) -> Figure:
     above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.3))
     for ax, kind in zip(above.subplots(1, 1 + len(OTHERS)), ("disc", *OTHERS), strict=True):
         shape = images(kind.replace("disc", "circle"), 1, 2)[0, 0]
-        ax.imshow(shape.T, origin="lower", cmap="gray_r")
+        ax.imshow(shape.numpy().T, origin="lower", cmap="gray_r")
         ax.set(xticks=[], yticks=[], title=f"{kind}, {shape.sum():.0f} pixels")
     ax, names = below.subplots(), [name for name, row in found.items() if set(row) == set(OTHERS)]
     for k, kind in enumerate(OTHERS):

@@ -105,7 +105,7 @@ def picture(
     left.set(aspect="equal", xlabel="x [mm]", ylabel="y [mm]", title="largest shear, by DOLFINx")
     figure.colorbar(shown, ax=left, label="displacement [mm]", shrink=0.7)
     right.fill_between(time, 0, 1, ~inside, color="0.85", transform=right.get_xaxis_transform(), label="FMU warns")
-    for k, name in enumerate(("shear", "pressure")):
+    for k, name in enumerate(("shear", "normal")):
         right.plot(time, forces["FMU"][:, k], f"C{k}", label=f"{name}, FMU")
         right.plot(time[::2], forces["DOLFINx"][::2, k], f"C{k}.", label=f"{name}, DOLFINx")
     right.set(xlabel="time [s]", ylabel="force on the plate [N/mm]")

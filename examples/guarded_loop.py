@@ -98,9 +98,10 @@ def picture(blocks: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
         places = grid.points().T.reshape(displacement.shape) + 0.25 / largest * displacement
         for axis, end in ((0, -1), (1, 0), (2, -1)):  # the faces that are seen
             face = places.take(end, axis + 1)
-            ax.plot_surface(*face, facecolors=shades.take(end, axis), rstride=1, cstride=1, lw=0.2, edgecolor="0.3")
+            ax.plot_surface(*face, facecolors=shades.take(end, axis), rstride=1, cstride=1, shade=False)
         ax.view_init(22, -50)
         ax.set(aspect="equal", title=name)
+        ax.set_box_aspect(None, zoom=1.3)
         ax.set_axis_off()
     figure.colorbar(colours, ax=axes, label="Young's modulus [GPa]", shrink=0.7, ticks=(1, 2, 5, 10), format="%g")
     return figure
@@ -133,10 +134,8 @@ def main(
             "distance to the target [%]": 100 * float(FieldTarget(target, "displacement")(truth)[0]) ** 0.5,
             "error of the answer [%]": 100 * float(error),
         }
-        blocks[f"{name}\n{spent:.0f} s, {rows[name]['distance to the target [%]']:.1f} % off"] = (
-            found.design["moduli"][0],
-            truth["displacement"][0],
-        )
+        title = f"{name}: {spent:.2g} s,\n{rows[name]['distance to the target [%]']:.1f} % from the target"
+        blocks[title] = found.design["moduli"][0], truth["displacement"][0]
         print(name, {what: round(value, 3) for what, value in rows[name].items()})
     counts = guarded.counts
     print(f"{counts.accepted} answers accepted, {counts.polished} polished, {sum(counts.fallen_back.values())} solved")

@@ -13,6 +13,7 @@ from genmech_fem.metrics import symmetric_matrix
 from genmech_fem.plotting import to_png
 
 import numpy as np
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 
@@ -21,10 +22,10 @@ def picture(cells: dict[str, np.ndarray], found: DesignResult) -> Figure:
     figure = Figure(figsize=(12.0, 3.0), layout="constrained")
     *axes, last = figure.subplots(1, 1 + len(cells))
     for ax, (name, cell) in zip(axes, cells.items(), strict=True):
-        shown = ax.imshow(np.tile(cell, (3, 3)).T, origin="lower", extent=(-1, 2, -1, 2), vmin=0, vmax=10)
+        shown = ax.imshow(np.tile(cell, (3, 3)).T, origin="lower", extent=(-1, 2, -1, 2), norm=LogNorm(0.5, 10))
         ax.plot([0, 1, 1, 0, 0], [0, 0, 1, 1, 0], "w", lw=1.5)
         ax.set(xticks=[], yticks=[], title=name)
-    figure.colorbar(shown, ax=axes, label="Young's modulus [GPa]", extend="max")
+    figure.colorbar(shown, ax=axes, label="Young's modulus [GPa]", ticks=(0.5, 1, 2, 5, 10), format="%g")
     last.semilogy(np.sqrt(found.history))
     last.set(xlabel="solves", ylabel="relative distance of the stiffness", title="by the adjoint and L-BFGS")
     return figure

@@ -71,6 +71,9 @@ def picture(found: dict[str, dict[int, list[float]]]) -> Figure:
             ax.axhline(errors[0], color="k", ls=":", label=way)
         else:
             ax.loglog(*zip(*errors.items(), strict=True), "o-", label=way)
+            ax.set_xticks(list(errors), list(errors))
+    ax.minorticks_off()
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.set(xlabel="solved fibre cells", ylabel="median error of the stiffness [%]")
     ax.legend()
     return figure

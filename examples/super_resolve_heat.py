@@ -88,7 +88,7 @@ def picture(rows: dict[str, torch.Tensor]) -> Figure:
     for line, (name, sequence) in zip(axes, rows.items(), strict=True):
         line[0].set_ylabel(name)
         for ax, frame in zip(line, frames, strict=True):
-            shown = ax.imshow(sequence[frame, 0].T, origin="lower", cmap="inferno", vmin=0, vmax=limit)
+            shown = ax.imshow(sequence[frame, 0].numpy().T, origin="lower", cmap="inferno", vmin=0, vmax=limit)
             ax.set(xticks=[], yticks=[])
     for ax, frame in zip(axes[0], frames, strict=True):
         ax.set_title(f"{0.01 * (frame + 1):.2f} s")

@@ -56,7 +56,7 @@ def main(folder: str | Path, *, samples: int = 256, steps: int = 400, seed: int 
         "true smooth": smooth,
         "made pixels": made["pixels"],
     }
-    shown, titles = [list(row[:6, 0].numpy()) for row in rows.values()], [[name] * 6 for name in rows]
+    shown, titles = [list(row[:6, 0].numpy()) for row in rows.values()], [[name, *[""] * 5] for name in rows]
     (Path(folder) / "cells.png").write_bytes(to_png(images(shown, titles, colours="gray_r", limits=(0, 1))))
     return {
         "nothing done": error(pixels, smooth),

@@ -208,8 +208,11 @@ def write(
     for name, row in rows.items():
         density = groups[name].designs["density"][int(row["number"])]
         export_design(wheel.conforming(VOLUME, refine=2).mesh(density), folder / f"{name.replace(' ', '_')}.msh")
-    pictures = [found.designs["density"] for found in groups.values()]
-    titles = [[f"{name}: {value:.0f}" for value in found.values] for name, found in groups.items()]
+    most = max(len(found.values) for found in groups.values())
+    columns = sorted(groups.items(), key=lambda group: -len(group[1].values))  # short ones at the right
+    table = [[(name, found) for name, found in columns if k < len(found.values)] for k in range(most)]
+    pictures = [[found.designs["density"][k] for _, found in line] for k, line in enumerate(table)]
+    titles = [[f"{name}: {found.values[k]:.0f}" for name, found in line] for k, line in enumerate(table)]
     (folder / "wheels.png").write_bytes(to_png(images(pictures, titles, colours="gray_r", limits=(0, 1))))
 
 

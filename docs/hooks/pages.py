@@ -26,19 +26,16 @@ def described(example: Path) -> tuple[str, str]:
 
 
 def picture(example: Path) -> str:
-    """The committed figure of an example, if there is one."""
-    file = ROOT / "docs" / "gallery" / f"{example.stem}.png"
-    return f"![{described(example)[0]}]({file.name})" if file.exists() else ""
+    """The committed figure of an example."""
+    return f"![{described(example)[0]}]({example.stem}.png)"
 
 
 def page_of(example: Path) -> str:
     """Title, description, figure and source of an example."""
     title, rest = described(example)
-    shown = picture(example)
     note = "The figure is that of a run that `docs/gallery.py` makes, most of them shorter than the example's own."
-    figure = f"{shown}\n\n{note}" if shown else ""
-    source = example.read_text()
-    return f'# {title}\n\n{rest}\n\n{figure}\n\n```python title="examples/{example.name}"\n{source}```\n'
+    code = f'```python title="examples/{example.name}"\n{example.read_text()}```\n'
+    return "\n\n".join([f"# {title}", rest, picture(example), note, code])
 
 
 def overview() -> str:
