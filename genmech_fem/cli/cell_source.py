@@ -96,10 +96,11 @@ class Kept:
         key = phase.tobytes()
         if not self.done:
             self._bar.unpause()
-        if key not in self._known:
-            stiffness = self._solver({"phase": phase})["stiffness"]
-            self._recorder.record({"phase": phase}, {"stiffness": stiffness})
-            self._known[key] = stiffness[0]
+        new = key not in self._known
+        if new:
+            self._known[key] = self._solver({"phase": phase})["stiffness"][0]
         self.done.append(phase[0])
+        if new:
+            self._recorder.record({"phase": phase}, {"stiffness": self._known[key][None]})
         self._bar.update(self._bar.n < (self._bar.total or 0))  # a cell may be asked for twice
         return {"stiffness": self._known[key][None]}
