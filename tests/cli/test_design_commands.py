@@ -27,6 +27,9 @@ SIZE = 16
 BEAM = ("design", "structure", "--shape", "20x10", "--iterations", "10", "--radius", "1.5", "--sharpness", "4")
 CELL = ("--draws", "8", "--solves", "4")
 
+ctrl_c = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+"""Ctrl-C may come between the opening of a file and the beginning of its ``with`` block."""
+
 
 def run(*words, code=0):
     assert main([str(word) for word in words]) == code
@@ -127,6 +130,7 @@ def test_a_run_of_other_settings_is_refused_and_kept(beam, capsys):
     assert (beam / "design.json").read_bytes() == before
 
 
+@ctrl_c
 def test_an_interrupted_loop_keeps_its_best_design_and_goes_on(beam, tmp_path):
     out = tmp_path / "run"
     words = *BEAM, "--out", out
@@ -254,6 +258,7 @@ def test_the_best_cell_is_meshed_and_the_page_is_self_contained(designed, pictur
         assert text in page
 
 
+@ctrl_c
 def test_interrupted_solves_are_kept_and_not_repeated(designed, trained, wanted, tmp_path):
     out = tmp_path / "run"
     words = "design", "cell", trained, *wanted, *CELL, "--out", out

@@ -91,7 +91,9 @@ GENERATE = (
 )
 
 
-@pytest.mark.parametrize("words", [("completion", "bash"), GENERATE], ids=["without PETSc", "with PETSc in the process"])
+@pytest.mark.parametrize(
+    "words", [("completion", "bash"), GENERATE], ids=["without PETSc", "with PETSc in the process"]
+)
 def test_a_reader_that_goes_ends_the_command_without_uproar(words, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
