@@ -71,7 +71,10 @@ class Session:
         offered = onnxruntime.get_available_providers()
         providers = [name for name in PROVIDERS if name in offered]
         try:
-            self._session = onnxruntime.InferenceSession(data, _options(threads), providers=providers)
+            again = len(providers) > 1  # ONNX Runtime tells what it tries again, on the standard output
+            self._session = onnxruntime.InferenceSession(
+                data, _options(threads), providers=providers, enable_fallback=again
+            )
             self.inputs = {node.name: node.type for node in self._session.get_inputs()}
             self.outputs = [node.name for node in self._session.get_outputs()]
             self.properties: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map

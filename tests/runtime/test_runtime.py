@@ -45,13 +45,16 @@ def test_a_model_that_is_no_velocity_is_refused():
         linear_flow(0)
 
 
-def test_bad_files_give_one_clear_line(onnx_file, tmp_path):
+def test_bad_files_give_one_clear_line(onnx_file, tmp_path, capfd):
     with pytest.raises(FileNotFoundError, match="no ONNX file at"):
         OnnxModel(tmp_path / "none.onnx")
     torn = tmp_path / "torn.onnx"
-    torn.write_bytes(onnx_file.read_bytes()[:2000])
-    with pytest.raises(ContractError, match="not a readable ONNX file"):
-        OnnxModel(torn)
+    no_text = onnx_file.read_bytes().replace(b"phase", b"ph\xb0se")
+    for damaged in (onnx_file.read_bytes()[:2000], no_text):
+        torn.write_bytes(damaged)
+        with pytest.raises(ContractError, match="not a readable ONNX file"):
+            OnnxModel(torn)
+    assert capfd.readouterr() == ("", "")
     foreign = onnx.load(onnx_file)
     del foreign.metadata_props[:]
     onnx.save(foreign, tmp_path / "foreign.onnx")
