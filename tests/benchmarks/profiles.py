@@ -138,11 +138,11 @@ def rows(kind: Callable[[int], Callable[[int], None]], seed: int, quick: bool) -
     work(count)
     began = time.process_time()
     work(count)
-    yield {"what": f"CPU time, in all: {name} [ms]", "seed": seed, "value": 1e3 * (time.process_time() - began) / count}
+    yield {"what": f"CPU time, in all [ms]: {name}", "seed": seed, "value": 1e3 * (time.process_time() - began) / count}
     profile = cProfile.Profile(time.process_time)
     profile.runcall(work, count)
     for part, value in shares(profile).items():
-        yield {"what": f"CPU time, {part}: {name} [%]", "seed": seed, "value": 100 * value}
+        yield {"what": f"CPU time, {part} [%]: {name}", "seed": seed, "value": 100 * value}
 
 
 def shares(profile: cProfile.Profile) -> dict[str, float]:
@@ -170,7 +170,7 @@ def main() -> None:
 
 def own_share(found: list[dict[str, Any]], name: str) -> float:
     """Share of Python code of genmech_fem, the median over the seeds."""
-    return median(row["value"] for row in found if row["what"] == f"CPU time, genmech_fem: {name} [%]") / 100
+    return median(row["value"] for row in found if row["what"] == f"CPU time, genmech_fem [%]: {name}") / 100
 
 
 if __name__ == "__main__":
