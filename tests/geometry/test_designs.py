@@ -1,3 +1,4 @@
+import resource
 import subprocess
 import sys
 
@@ -224,6 +225,19 @@ def test_files_of_a_plane_design(tmp_path):
     points = np.asarray(stl.points, dtype=float)
     assert np.linalg.det(points[stl.cells[0].data]).sum() / 6 == pytest.approx(0.25 * area, rel=1e-4)
     assert masses(tmp_path / "a.step", 3) == pytest.approx([0.25 * area])
+
+
+@pytest.mark.parametrize("name", ["a.msh", "a.stl", "a.step"])
+def test_a_file_beyond_the_limit_of_the_system_is_named_and_not_left_half(name, tmp_path):
+    mesh = design_mesh(truss(), **BOX).mesh
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match=name):
+            export_design(mesh, tmp_path / name, thickness=0.25)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_step_of_a_plane_design_without_thickness_has_one_face_for_each_part(tmp_path):

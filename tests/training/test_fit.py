@@ -1,6 +1,7 @@
 """Training: an interrupted and resumed run equals an uninterrupted one bit for bit."""
 
 import itertools
+import sys
 from dataclasses import replace
 from typing import ClassVar
 
@@ -70,6 +71,13 @@ def train(data, recipe=RECIPE, stop=None, **options):
     model = Line()
     list(itertools.islice(fit(model, data, recipe, **options), stop))
     return model
+
+
+def test_slow_steps_are_saved_before_their_number_asks_for_it(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["genmech_fem.training.fit"], "LONGEST_UNSAVED", 0.0)
+    path = tmp_path / "checkpoint"
+    for progress in fit(Line(), data, replace(RECIPE, save_every=1000), checkpoint=path):
+        assert load_weights(path)[0]["step"] == progress.step
 
 
 @pytest.mark.parametrize("stops", [(1,), (5,), (7, 2), (12,)])
