@@ -104,15 +104,15 @@ class Run:
         return {name: tensor[chosen] for name, tensor in self.data.items()}
 
     def _update(self, player: str, batches: list[tuple[Batch, torch.Generator]]) -> float:
-        optimizer, parameters = self.optimizers[player], self.model.parameters_of(player)
-        own = [parameter for parameter in parameters if parameter.requires_grad]
+        optimizer = self.optimizers[player]
+        parameters = [parameter for parameter in self.model.parameters_of(player) if parameter.requires_grad]
         for group in optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.fraction)
         optimizer.zero_grad()
         total = torch.zeros(1, device=self.device)
         for batch, generator in batches:
             loss = self.model.loss(batch, player, generator=generator) / self.recipe.parts
-            loss.backward(inputs=own)  # type: ignore[no-untyped-call]  # not to the other players' weights
+            loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]  # not to the other players' weights
             total += loss.detach()
         add_up([total, *(p.grad for p in parameters if p.grad is not None)])
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
